@@ -31,6 +31,8 @@ pub enum StreamKind {
     Contact,
     /// A task.
     Task,
+    /// Erasures, legal holds and restrictions of a subject.
+    Subject,
 }
 
 impl StreamKind {
@@ -48,6 +50,7 @@ impl StreamKind {
             Self::Schedule => "schedule",
             Self::Contact => "contact",
             Self::Task => "task",
+            Self::Subject => "subject",
         }
     }
 }

@@ -68,6 +68,7 @@ mod contact;
 mod projection;
 mod quarantine;
 mod schedule;
+mod subject;
 mod task;
 mod tenant;
 pub mod upcast;
@@ -79,6 +80,7 @@ pub use contact::*;
 pub use projection::*;
 pub use quarantine::*;
 pub use schedule::*;
+pub use subject::*;
 pub use task::*;
 pub use tenant::*;
 pub use upcast::DecodeError;
@@ -169,6 +171,8 @@ streams! {
     Contact(ContactEvent);
     /// A change of a task.
     Task(TaskEvent);
+    /// A change of the rights over a subject's data.
+    Subject(SubjectEvent);
 }
 
 fn facts_text<T: Serialize>(facts: &T) -> String {

@@ -90,6 +90,14 @@ uuid_id! {
     /// A period in which a resource is closed.
     ClosureId
 }
+uuid_id! {
+    /// A request to erase a subject.
+    ErasureId
+}
+uuid_id! {
+    /// A legal hold on a subject.
+    LegalHoldId
+}
 
 /// Place of an event in the tenant's commit order, dense from 1. Checkpoints store a position; 0
 /// means "before the first event".
@@ -149,6 +157,12 @@ impl TenantId {
     #[must_use]
     pub fn tenant_stream(self) -> StreamId {
         StreamId(self.derive(&[b"tenant"]))
+    }
+
+    /// Returns the stream of the erasures, legal holds and restrictions of a subject.
+    #[must_use]
+    pub fn subject_stream(self, subject_id: SubjectId) -> StreamId {
+        StreamId(self.derive(&[b"subject", subject_id.0.as_bytes()]))
     }
 
     /// Returns the stream of the tenant's settings for bookings. Its version is the version of the

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod contact;
 pub mod dates;
 pub mod envelope;
+pub mod erasure;
 pub mod event;
 pub mod identity;
 pub mod ids;

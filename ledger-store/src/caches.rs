@@ -20,14 +20,17 @@ pub(crate) struct CacheBounds {
 
 /// Unwrapped subject keys, by tenant, subject and generation, with the state of the key.
 ///
-/// Invalidation: none. A fence set by any process takes effect when the entry expires.
+/// Invalidation: a fence of an erasure, at once in the process that places it, and in others when they look for
+/// fences, once per second. No entry is used four seconds after the last look. Any other change of the state
+/// takes effect when the entry expires.
 pub(crate) const SUBJECT_KEYS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_mins(1) };
 
 /// Subjects that messages were resolved to, by tenant and hash of the handles and the name.
 ///
 /// Invalidation: a change of the tenant's contacts by a request, and a message that gives a contact a handle of
-/// another one, at once in this process, and in others when the notification arrives ([`CHANGED_CONTACTS`]).
+/// another one, at once in this process, and in others when the notification arrives ([`CHANGED_CONTACTS`]). An entry
+/// is used with the key of its subject in [`SUBJECT_KEYS`] only, so a fence ends it too.
 pub(crate) const RESOLVED_PERSONS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_mins(1) };
 

@@ -7,6 +7,8 @@
 mod contact;
 mod contacts;
 mod describe;
+mod fence;
+mod fence_watch;
 #[cfg(test)]
 mod golden_tests;
 mod keys;
@@ -28,6 +30,9 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::contacts::{ContactFacts, MAX_FOUND};
 pub use self::describe::{DescribeError, Described, Description};
+pub use self::fence::FenceError;
+pub use self::fence_watch::FENCE_EFFECT;
+use self::fence_watch::FenceWatch;
 use self::keys::{Keys, current_epoch};
 pub use self::open::{OpenedSection, SectionColumn};
 pub use self::resolve::make::MadeContact;
@@ -135,11 +140,15 @@ impl Vault {
             subjects: caches::SUBJECT_KEYS.build(),
             found: ResolvedPersons::new(),
             epochs: caches::CURRENT_EPOCHS.build(),
+            fences: Arc::new(FenceWatch::new()),
         };
         let (resolver, waiting) = mpsc::channel(MAX_QUEUED);
         let vault = Self { pool, intake, keyring, keys, resolver };
         let worker = resolve::run(vault.worker(clock, ids), waiting);
         tokio::spawn(stage::drive(Stage::Vault, worker));
+        let Keys { subjects, fences, .. } = &vault.keys;
+        let watch = Arc::downgrade(fences);
+        tokio::spawn(fence_watch::run(vault.intake.clone(), subjects.clone(), watch));
         vault
     }
 

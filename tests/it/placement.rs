@@ -89,6 +89,7 @@ const FUNCTIONS_ACROSS_TENANTS: &[(&str, &str)] = &[
     ("vault.find_persons", BATCH),
     ("vault.find_keys", BATCH),
     ("vault.add_persons", BATCH),
+    ("vault.recent_fences", EACH),
     ("ledger.find_source", INSTALLATION),
     ("ledger.find_routes_at", INSTALLATION),
 ];

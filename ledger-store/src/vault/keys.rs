@@ -1,12 +1,15 @@
-//! Cache of unwrapped subject keys, current epochs and resolved subjects, for a minute at most.
+//! Cache of unwrapped subject keys, current epochs and resolved subjects, for a minute at most, and
+//! for a few seconds while the fences cannot be read.
 
 use std::sync::Arc;
 
 use ledger_core::ids::{SubjectId, TenantId};
 use moka::sync::Cache;
 use sqlx::PgConnection;
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::fence_watch::{FenceWatch, MAX_USE};
 use super::resolved_persons::ResolvedPersons;
 use super::{VaultError, database};
 use crate::keyring::{EpochKeys, Keyring};
@@ -14,13 +17,38 @@ use crate::root_key;
 use crate::seal::KeyBytes;
 use crate::tenant_tx::TenantTx;
 
+/// Unwrapped keys by tenant, subject and generation.
+pub(super) type SubjectKeys = Cache<(TenantId, SubjectId, u32), Arc<KeyState>>;
+
 /// The caches of the vault. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Keys {
-    pub(super) subjects: Cache<(TenantId, SubjectId, u32), Arc<KeyState>>,
+    pub(super) subjects: SubjectKeys,
     /// Subjects that messages were resolved to.
     pub(super) found: ResolvedPersons,
     pub(super) epochs: Cache<TenantId, Arc<EpochKeys>>,
+    /// Whether cached keys may be used.
+    pub(super) fences: Arc<FenceWatch>,
+}
+
+impl Keys {
+    /// Returns a cached key, unless the fences were not read recently.
+    pub(super) fn cached(
+        &self,
+        tenant_id: TenantId,
+        subject_id: SubjectId,
+        generation: u32,
+    ) -> Option<Arc<KeyState>> {
+        let is_current = self.fences.is_current();
+        is_current.then(|| self.subjects.get(&(tenant_id, subject_id, generation))).flatten()
+    }
+}
+
+/// Removes a subject's keys up to a generation from the cache.
+pub(super) fn forget(keys: &SubjectKeys, tenant_id: TenantId, subject_id: SubjectId, newest: u32) {
+    for generation in 1..=newest {
+        keys.invalidate(&(tenant_id, subject_id, generation));
+    }
 }
 
 /// The state of one generation of a subject's key.
@@ -80,6 +108,7 @@ pub(super) async fn load_keys(
     subjects: &[Uuid],
     mut each: impl FnMut((SubjectId, u32), Arc<KeyState>),
 ) -> Result<(), VaultError> {
+    let begun = Instant::now();
     let rows = sqlx::query_as!(
         KeyRow,
         r#"
@@ -96,7 +125,7 @@ pub(super) async fn load_keys(
     .fetch_all(tx.conn())
     .await
     .map_err(database)?;
-    unwrap_keys(keys, keyring, rows, |_, key, state| each(key, state)).await
+    unwrap_keys(keys, keyring, (rows, begun), |_, key, state| each(key, state)).await
 }
 
 /// Reads the keys of subjects of many tenants like [`load_keys`].
@@ -107,6 +136,7 @@ pub(super) async fn load_keys_of_many(
     subjects: &[(TenantId, SubjectId)],
     each: impl FnMut(TenantId, (SubjectId, u32), Arc<KeyState>),
 ) -> Result<(), VaultError> {
+    let begun = Instant::now();
     let tenants: Vec<Uuid> = subjects.iter().map(|(tenant_id, _)| tenant_id.0).collect();
     let subjects: Vec<Uuid> = subjects.iter().map(|(_, subject_id)| subject_id.0).collect();
     let rows = sqlx::query_as!(
@@ -122,13 +152,13 @@ pub(super) async fn load_keys_of_many(
     .fetch_all(conn)
     .await
     .map_err(database)?;
-    unwrap_keys(keys, keyring, rows, each).await
+    unwrap_keys(keys, keyring, (rows, begun), each).await
 }
 
 async fn unwrap_keys(
     keys: &Keys,
     keyring: &Keyring,
-    rows: Vec<KeyRow>,
+    (rows, begun): (Vec<KeyRow>, Instant),
     mut each: impl FnMut(TenantId, (SubjectId, u32), Arc<KeyState>),
 ) -> Result<(), VaultError> {
     for row in rows {
@@ -152,8 +182,9 @@ async fn unwrap_keys(
             _ => KeyState::Gone,
         };
         let state = Arc::new(state);
-        // Corrupt keys are not cached, so a repaired row takes effect at once.
-        if !matches!(*state, KeyState::Corrupt) {
+        // Corrupt keys are not cached, so a repaired row takes effect at once. A key that was read
+        // too long ago may be fenced by now.
+        if !matches!(*state, KeyState::Corrupt) && begun.elapsed() < MAX_USE {
             keys.subjects.insert((tenant_id, subject_id, generation), Arc::clone(&state));
         }
         each(tenant_id, (subject_id, generation), state);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use ledger_core::ids::{EventId, SubjectId, TenantId};
 use ledger_core::personal::Personal;
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::fence_watch::MAX_USE;
 use super::keys::{KeyState, load_keys};
 use super::{Vault, VaultError, database};
 use crate::compute::compute;
@@ -94,6 +96,7 @@ impl Vault {
             wanted.extend(ids.map(|sealed| (sealed.subject_id, sealed.generation)));
             parsed.push(sections);
         }
+        let begun = Instant::now();
         let keys = self.keys_of(tenant_id, wanted).await?;
         let mut opened = Vec::with_capacity(parsed.len());
         for sections in parsed {
@@ -116,7 +119,38 @@ impl Vault {
             }
             opened.push(column);
         }
+        if begun.elapsed() >= MAX_USE {
+            self.remove_fenced(tenant_id, &mut opened).await?;
+        }
         Ok(opened)
+    }
+
+    /// Removes plaintexts of subjects that are fenced by now, after an opening that took long, such
+    /// as in a process that was stopped.
+    async fn remove_fenced(
+        &self,
+        tenant_id: TenantId,
+        opened: &mut [Vec<OpenedSection>],
+    ) -> Result<(), VaultError> {
+        let sections = opened.iter().flatten().filter(|section| !section.is_empty());
+        let mut subjects: Vec<Uuid> = sections.map(|section| section.subject_id.0).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
+        let fenced = sqlx::query_scalar!(
+            "select subject_id from vault.fences where tenant_id = $1 and subject_id = any ($2)",
+            tenant_id.0,
+            &subjects,
+        )
+        .fetch_all(tx.conn())
+        .await
+        .map_err(database)?;
+        for section in opened.iter_mut().flatten() {
+            if fenced.contains(&section.subject_id.0) {
+                section.plain = Opened::Erased;
+            }
+        }
+        Ok(())
     }
 
     /// Loads the keys for the sections of the given columns into the cache, so that opening them
@@ -149,7 +183,7 @@ impl Vault {
         let mut known = HashMap::new();
         let mut missing = Vec::new();
         for (subject_id, generation) in wanted {
-            match self.keys.subjects.get(&(tenant_id, subject_id, generation)) {
+            match self.keys.cached(tenant_id, subject_id, generation) {
                 Some(state) => drop(known.insert((subject_id, generation), state)),
                 None => missing.push(subject_id.0),
             }

@@ -202,7 +202,7 @@ pub(super) fn known(
     let found = |is_contact| keys.found.get(tenant_id, lookup.cache_key(is_contact));
     let person = found(true).or_else(|| found(false))?;
     // The cache covers generation 1 only; later ones exist only after an erasure.
-    let state = keys.subjects.get(&(tenant_id, person.subject_id, 1))?;
+    let state = keys.cached(tenant_id, person.subject_id, 1)?;
     let subject = subject(person.subject_id, 1, &state).ok()?;
     subject.sealing_key()?;
     Some(Resolved { subject, person: person.facts })

@@ -31,6 +31,7 @@ pub(super) const KEYS_ACROSS_TENANTS: &[Exception] = &[
 pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
     exception("ledger.sources_by_id", "a webhook names its source before a tenant is known"),
     exception("ledger.source_routes_by_value", "a shared source asks whose an id is"),
+    exception("vault.fences_by_time", "each server looks for the fences of all tenants"),
     exception("projection.checkpoints_by_projection", "the engine asks who is behind"),
 ];
 
@@ -55,6 +56,11 @@ pub(super) const DEFINERS: &[Exception] = &[
     exception("vault.add_subjects", "a batch is of many tenants; it can only add"),
     exception("vault.find_persons", "as find_subjects, with the survivors of merged contacts"),
     exception("vault.add_persons", "as add_subjects, with the words of names"),
+    exception("vault.keep_fence", "reads the fences of the row's tenant for whoever writes a key"),
+    exception("vault.place_fence", "the application may not change keys; one tenant, its own"),
+    exception("vault.lift_fence", "as place_fence"),
+    exception("vault.destroy_keys", "as place_fence"),
+    exception("vault.recent_fences", "a server keeps keys of many tenants; answers with ids only"),
     exception("vault.forget_names", "whoever ends a key needs no right to delete names"),
 ];
 
@@ -71,6 +77,7 @@ pub(super) const TRIGGERS: &[Exception] = &[
     exception("ledger.tenants.changed", "notifies servers, which remember the state for seconds"),
     exception("ledger.sources.changed", "notifies servers, which remember sources for seconds"),
     exception("ledger.api_keys.changed", "notifies servers, which remember keys for seconds"),
+    exception("vault.subject_keys.keep_fence", "no key of a fenced subject is made or returns"),
     exception("vault.subject_keys.forget_names", "the words of a name end with the key"),
 ];
 
@@ -138,6 +145,12 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("function vault.find_persons", "ledger_app: execute"),
     ("function vault.add_persons", "ledger_app: execute"),
     ("function vault.forget_names", ""),
+    ("table vault.fences", "ledger_app: select"),
+    ("function vault.keep_fence", ""),
+    ("function vault.place_fence", "ledger_app: execute"),
+    ("function vault.lift_fence", "ledger_app: execute"),
+    ("function vault.destroy_keys", "ledger_app: execute"),
+    ("function vault.recent_fences", "ledger_app: execute"),
     //
     ("schema projection", "ledger_app: usage; ledger_projector: usage"),
     (
