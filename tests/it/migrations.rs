@@ -42,8 +42,8 @@ async fn migrated_beside(name: &str, first: &'static str) -> i64 {
         older.until_lock_wait().await;
         server.execute("select from calls_v2.calls; commit").await
     };
-    let (applied, served) = tokio::join!(migrate(&older.database), serving);
-    served.expect("the migration gives way");
+    let (applied, outcome) = tokio::join!(migrate(&older.database), serving);
+    outcome.expect("the migration gives way");
     let later = MIGRATOR.iter().filter(|one| one.version > BEFORE).count();
     assert_eq!(applied.expect("the migrations apply"), later);
     deadlocks(&mut server).await

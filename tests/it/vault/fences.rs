@@ -150,7 +150,7 @@ fn destroyed_keys_are_gone_and_none_returns() {
         ] {
             let tried = sqlx::query(AssertSqlSafe(statement)).bind(subject_id.0).bind(&wrapped);
             let error = tried.execute(&mut conn).await.expect_err(statement);
-            let code = error.as_database_error().and_then(|error| error.code());
+            let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
             assert_eq!(code.as_deref(), Some("LG005"), "{statement}: {error}");
         }
         assert_eq!(states(&mut conn, subject_id).await, [("destroyed".to_owned(), true)]);
