@@ -117,6 +117,7 @@ fn settings() -> Vec<(&'static str, &'static str, Value)> {
             "AnnotationsSetting",
             json!({ "clear_context_fields": ["plan"], "tag_categories": ["work"] }),
         ),
+        ("contacts", "ContactsSetting", json!({ "clear_custom_fields": ["tier"] })),
         ("lead_score", "LeadScoreSetting", json!({ "dispositions": { "sold": 5 } })),
     ]
 }
