@@ -29,6 +29,11 @@ const PARTS: &[&str] = &[
     "geburt",
     "street",
     "strasse",
+    "anschrift",
+    "wohnort",
+    "rufnummer",
+    "krankenkasse",
+    "versicherung",
     "postal",
     "postcode",
     "zipcode",
@@ -42,7 +47,10 @@ const PARTS: &[&str] = &[
     "medica",
 ];
 /// Words of names of fields that are about a person.
-const WORDS: &[&str] = &["mail", "tel", "cell", "fax", "zip", "dob", "ssn", "iban"];
+const WORDS: &[&str] = &[
+    "mail", "tel", "telnr", "cell", "handy", "fax", "zip", "plz", "city", "ort", "dob", "ssn",
+    "taxid", "iban",
+];
 
 /// Whether the name of a field says that its value is about a person: names, telephone numbers, addresses, dates of
 /// birth, numbers of identity and of accounts, and what concerns health. Words are separated by `-`, `_`, other
@@ -50,7 +58,7 @@ const WORDS: &[&str] = &["mail", "tel", "cell", "fax", "zip", "dob", "ssn", "iba
 #[must_use]
 pub fn states_personal_data(name: &str) -> bool {
     let words = words(name);
-    let joined = words.concat();
+    let joined = words.concat().replace('ß', "ss");
     let is_personal = |word: &String| {
         let word = word.trim_end_matches(char::is_numeric);
         word.starts_with("name") || word.ends_with("name") || WORDS.contains(&word)
@@ -108,6 +116,10 @@ mod tests {
             "e-mail",
             "email_address",
             "mail",
+            "plz",
+            "Straße",
+            "Wohnort",
+            "handy",
             "address",
             "date_of_birth",
             "birthday",

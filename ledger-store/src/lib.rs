@@ -75,13 +75,13 @@ const COMMAND_CONNECTIONS: u32 = 8;
 const PROJECTOR_CONNECTIONS: u32 = 12;
 const OWNER_CONNECTIONS: u32 = 3;
 /// Connections of a [`Store`] beyond [`Settings::connections`] and [`Settings::append_workers`]; one
-/// of each placement receives the notifications of commits.
+/// of each placement receives the notifications of commits, and one reads the fences of the vault.
 pub const OTHER_CONNECTIONS: u32 = INTAKE_CONNECTIONS
     + COMMAND_CONNECTIONS
     + APART_CONNECTIONS
     + PROJECTOR_CONNECTIONS
     + OWNER_CONNECTIONS
-    + 1;
+    + 2;
 
 /// Settings for statements that look up a few rows by key: the generic plan uses the indexes, also
 /// with the statistics of an empty table. Planning for each execution costs more than the look-up.

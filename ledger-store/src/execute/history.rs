@@ -2,15 +2,14 @@
 //! commands of the group have decided and that are not appended yet.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 
 use ledger_core::aggregate::Stream;
-use ledger_core::envelope::StreamKind;
+use ledger_core::envelope::{Recorded, StreamKind};
 use ledger_core::event::Event;
 use ledger_core::ids::{CommandId, StreamId, StreamVersion};
 
 use super::load::{self, Earlier};
-use super::schedules::{FirstEvents, Schedules, last_version};
+use super::schedules::{FirstEvents, Schedules};
 use crate::append::AppendRequest;
 use crate::error::StoreError;
 use crate::tenant_tx::TenantTx;
@@ -69,18 +68,19 @@ impl History {
         let first_events = |(stream_id, kind): (&StreamId, &StreamKind)| {
             let is_schedule = *kind == StreamKind::Schedule;
             let known = is_schedule.then(|| schedules.get(tenant_id, *stream_id)).flatten();
-            (*stream_id, known.unwrap_or_else(|| Arc::new([])))
+            (*stream_id, known.unwrap_or_else(FirstEvents::none))
         };
         let mut loaded: BTreeMap<StreamId, FirstEvents> =
             missing.iter().map(first_events).collect();
         let others = extend(tx, &mut loaded).await?;
         if !others.is_empty() {
-            let mut anew = others.into_iter().map(|stream_id| (stream_id, Arc::from([]))).collect();
+            let mut anew =
+                others.into_iter().map(|stream_id| (stream_id, FirstEvents::none())).collect();
             extend(tx, &mut anew).await?;
             loaded.append(&mut anew);
         }
         for (stream_id, recorded) in loaded {
-            if missing[&stream_id] == StreamKind::Schedule && !recorded.is_empty() {
+            if missing[&stream_id] == StreamKind::Schedule && !recorded.events.is_empty() {
                 schedules.put(tenant_id, stream_id, &recorded);
             }
             self.streams.insert(stream_id, Known { recorded, decided: Vec::new() });
@@ -96,7 +96,8 @@ impl History {
     /// Adds an event that was decided and is not appended yet.
     pub(super) fn push(&mut self, stream_id: StreamId, event: Event) {
         let known = self.streams.entry(stream_id);
-        let known = known.or_insert_with(|| Known { recorded: Arc::new([]), decided: Vec::new() });
+        let known =
+            known.or_insert_with(|| Known { recorded: FirstEvents::none(), decided: Vec::new() });
         known.decided.push((FIRST_DECIDED + self.decided, event));
         self.decided += 1;
     }
@@ -119,7 +120,7 @@ impl History {
     pub(super) fn events<E: TryFrom<Event>>(&self, streams: &[Stream]) -> Vec<E> {
         let known = streams.iter().filter_map(|stream| self.streams.get(&stream.stream_id));
         let mut events: Vec<_> =
-            known.flat_map(|known| known.recorded.iter().chain(&known.decided)).collect();
+            known.flat_map(|known| known.recorded.events.iter().chain(&known.decided)).collect();
         events.sort_by_key(|(place, _)| *place);
         events.into_iter().filter_map(|(_, event)| event.clone().try_into().ok()).collect()
     }
@@ -148,7 +149,7 @@ impl History {
 impl Known {
     /// Version in the log.
     fn loaded(&self) -> StreamVersion {
-        last_version(&self.recorded)
+        self.recorded.version()
     }
 }
 
@@ -159,26 +160,28 @@ async fn extend(
     tx: &mut TenantTx,
     known: &mut BTreeMap<StreamId, FirstEvents>,
 ) -> Result<Vec<StreamId>, StoreError> {
-    let from: Vec<_> = known.iter().map(|(id, events)| (*id, last_version(events))).collect();
-    let mut read: HashMap<StreamId, Vec<(i64, Event)>> = HashMap::new();
+    let from: Vec<_> = known.iter().map(|(id, events)| (*id, events.version())).collect();
+    let mut read: HashMap<StreamId, Vec<Recorded>> = HashMap::new();
     for recorded in load::events_from(tx, &from).await? {
-        let events = read.entry(recorded.stream_id).or_default();
-        events.push((recorded.position.0, recorded.event));
+        read.entry(recorded.stream_id).or_default().push(recorded);
     }
     let mut others = Vec::new();
     known.retain(|stream_id, events| {
-        let read = read.remove(stream_id).unwrap_or_default();
-        let Some((last, _)) = events.last() else {
-            *events = read.into();
-            return true;
-        };
-        let is_known = read.first().is_some_and(|(position, _)| position == last);
-        if !is_known {
-            others.push(*stream_id);
-        } else if read.len() > 1 {
-            *events = events.iter().cloned().chain(read.into_iter().skip(1)).collect();
+        let mut read = read.remove(stream_id).unwrap_or_default();
+        if events.last.is_some() {
+            if read.first().map(|first| first.event_id) != events.last {
+                others.push(*stream_id);
+                return false;
+            }
+            read.remove(0);
         }
-        is_known
+        if let Some(last) = read.last() {
+            let last = Some(last.event_id);
+            let read = read.into_iter().map(|recorded| (recorded.position.0, recorded.event));
+            let events_now = events.events.iter().cloned().chain(read).collect();
+            *events = FirstEvents { events: events_now, last };
+        }
+        true
     });
     Ok(others)
 }

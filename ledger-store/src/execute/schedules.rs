@@ -4,20 +4,27 @@
 use std::sync::Arc;
 
 use ledger_core::event::Event;
-use ledger_core::ids::{StreamId, StreamVersion, TenantId};
+use ledger_core::ids::{EventId, StreamId, StreamVersion, TenantId};
 use moka::sync::Cache;
 
 use crate::caches;
 
-/// The first events of a stream, with their positions, in the order of the log.
-pub(super) type FirstEvents = Arc<[(i64, Event)]>;
+/// The first events of a stream, in the order of the log.
+#[derive(Debug, Clone)]
+pub(super) struct FirstEvents {
+    /// With their positions.
+    pub(super) events: Arc<[(i64, Event)]>,
+    /// Id of the last one. A restored database may have another event in its place.
+    pub(super) last: Option<EventId>,
+}
 
 /// The known events, by stream.
 pub(super) struct Schedules(Cache<(TenantId, StreamId), FirstEvents>);
 
 impl Schedules {
     pub(super) fn new() -> Self {
-        let events = |_: &_, events: &FirstEvents| u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let events =
+            |_: &_, events: &FirstEvents| u32::try_from(events.events.len()).unwrap_or(u32::MAX);
         Self(caches::SCHEDULE_EVENTS.build_weighted(events))
     }
 
@@ -26,11 +33,18 @@ impl Schedules {
     }
 
     pub(super) fn put(&self, tenant_id: TenantId, stream_id: StreamId, events: &FirstEvents) {
-        self.0.insert((tenant_id, stream_id), Arc::clone(events));
+        self.0.insert((tenant_id, stream_id), events.clone());
     }
 }
 
-/// Version of the last one of the first events of a stream; versions are 1, 2, 3 ….
-pub(super) fn last_version(events: &FirstEvents) -> StreamVersion {
-    StreamVersion(i64::try_from(events.len()).unwrap_or(i64::MAX))
+impl FirstEvents {
+    /// No events.
+    pub(super) fn none() -> Self {
+        Self { events: Arc::new([]), last: None }
+    }
+
+    /// Version of the last one; versions are 1, 2, 3 ….
+    pub(super) fn version(&self) -> StreamVersion {
+        StreamVersion(i64::try_from(self.events.len()).unwrap_or(i64::MAX))
+    }
 }

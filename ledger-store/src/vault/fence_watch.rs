@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::keys::{SubjectKeys, forget};
+use crate::pool::pool;
 
 /// Longest time from the commit of a fence until no process seals or opens with a key of it.
 pub const FENCE_EFFECT: Duration = Duration::from_secs(5);
@@ -67,22 +68,31 @@ impl Drop for FenceWatch {
     }
 }
 
-/// Removes fenced keys from the caches, until the vault is dropped.
-pub(super) async fn run(pool: PgPool, subjects: SubjectKeys, watch: Weak<FenceWatch>) {
+/// Removes fenced keys from the caches, until the vault is dropped or the pool of messages is closed.
+///
+/// The connection is its own, so that a look never waits for one that messages use: without looks, no cached
+/// key is used.
+pub(super) async fn run(intake: PgPool, subjects: SubjectKeys, watch: Weak<FenceWatch>) {
+    let setup = "set role ledger_app; set statement_timeout = '2s'";
+    let own = pool(&intake.connect_options(), "call-ledger vault", 1, setup);
+    let _ = intake.close_event().do_until(look(&own, &subjects, watch)).await;
+    own.close().await;
+}
+
+async fn look(pool: &PgPool, subjects: &SubjectKeys, watch: Weak<FenceWatch>) {
     let Some(used) = watch.upgrade().map(|watch| Arc::clone(&watch.used)) else { return };
     used.notified().await;
     let mut is_failing = false;
     while let Some(current) = watch.upgrade() {
         let begun = Instant::now();
-        match timeout(TIMEOUT, recent(&pool)).await {
+        match timeout(TIMEOUT, recent(pool)).await {
             Ok(Ok(fenced)) => {
                 for (tenant_id, subject_id, newest) in fenced {
-                    forget(&subjects, tenant_id, subject_id, newest);
+                    forget(subjects, tenant_id, subject_id, newest);
                 }
                 current.looked(begun);
                 is_failing = false;
             }
-            Ok(Err(sqlx::Error::PoolClosed)) => return,
             Ok(Err(error)) if !is_failing => {
                 tracing::warn!(error = %error, "vault.fences_not_read");
                 is_failing = true;

@@ -367,6 +367,11 @@ impl Worker {
             }
         }
         self.current_tenant = None;
+        // Tables grow much while many events are read, and a plan of an almost empty table may read all rows of a
+        // tenant for each key.
+        if work.iter().any(|work| work.batch.is_full) {
+            conn.execute("discard plans").await?;
+        }
         Ok(work)
     }
 
