@@ -1,4 +1,4 @@
-//! What may be stored in the clear of fields that a tenant names itself: the custom fields of contacts and the
+//! Rules for values that are stored unsealed, of fields that a tenant names: the custom fields of contacts and the
 //! fields of the context of a call. All other fields are sealed.
 //!
 //! The rules recognize forms, not meanings: a first name is a word like any other. The list of clear fields is

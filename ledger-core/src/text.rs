@@ -16,13 +16,13 @@ pub const HIDDEN: &str =
 /// The fault of a text. Does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextFault {
-    /// It has no visible character.
+    /// The text has no visible character.
     #[error("it is empty")]
     Empty,
-    /// It has more characters than this.
+    /// The text has more characters than this limit.
     #[error("it is longer than {0} characters")]
     TooLong(usize),
-    /// It has a character of [`is_hidden`], or a line break where it is one line.
+    /// The text has a hidden character, see [`is_hidden`], or a line break where it is one line.
     #[error("{HIDDEN}")]
     Hidden,
 }

@@ -71,7 +71,7 @@ impl Spellings {
     }
 }
 
-/// Writes `-` in the gaps whose bits are set.
+/// Returns the word with `-` for each `_` whose bit is set, the lowest bit for the first one.
 fn spelled(word: &str, choice: u32) -> String {
     let mut gap = 0;
     let write = |c: char| {

@@ -74,7 +74,7 @@ pub struct TimelineEntry {
 pub struct TimelineTask {
     /// Id of the task.
     pub task_id: Uuid,
-    /// What it asks for: `follow_up`, `call_back` or `review`.
+    /// Kind of the task: `follow_up`, `call_back` or `review`.
     pub kind: String,
     /// Time at which it is due.
     pub due_at: DateTime<Utc>,

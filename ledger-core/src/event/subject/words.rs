@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Months, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Defines an enum whose variants are stored as words.
+/// Defines an enum whose variants are each stored as the text that is given.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal;)* }) => {
         $(#[$about])*
