@@ -284,7 +284,7 @@ impl Store {
     /// [`StoreError::Keyring`] when the installation's key is missing, unreadable or a different
     /// one; [`StoreError::Database`] when the database did not answer.
     pub async fn check_keyring(&self) -> Result<(), StoreError> {
-        let keys = self.keyring.installation()?;
+        let keys = self.keyring.installation().await?;
         let mut tx = TenantTx::begin(&self.app, TenantId::INSTALLATION).await?;
         let settings_cache = sqlx::query_scalar!(
             "select check_value from vault.epochs where tenant_id = $1 and epoch = $2",

@@ -204,7 +204,7 @@ async fn check_keyring(store: &Store, is_answering: bool) -> Result<(), StoreErr
     {
         return checked;
     }
-    store.keyring().check().map_err(StoreError::from)
+    store.keyring().check().await.map_err(StoreError::from)
 }
 
 /// Returns the value, or `None` after an error or the probe's time limit.

@@ -5,6 +5,7 @@ mod fences;
 mod key_files;
 mod keyring;
 mod tampering;
+mod transit;
 
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, cluster, messages, run};
 use serde_json::{Value, json};
