@@ -244,7 +244,7 @@ impl Config {
     pub fn roots(&self) -> anyhow::Result<Roots> {
         let default = self.data_dir.join("root.key");
         let Some(root_key) = &self.root_key else { return Ok(Roots::in_file(default)) };
-        match root_key.to_str().filter(|text| text.contains("://")) {
+        match root_key.to_str().filter(|_| is_url(root_key)) {
             None => Ok(Roots::in_file(root_key.clone())),
             Some(url) => {
                 let token = self.root_key_token.clone();
@@ -272,7 +272,9 @@ impl Config {
     /// File of the signing key: `signing.key` beside the root key.
     #[must_use]
     pub fn signing_key_path(&self) -> PathBuf {
-        self.root_key_path().with_file_name("signing.key")
+        let root_key = self.root_key.as_ref().filter(|path| !is_url(path));
+        let root_key = root_key.cloned().unwrap_or_else(|| self.data_dir.join("root.key"));
+        root_key.with_file_name("signing.key")
     }
 
     /// The default settings with this data directory.
@@ -280,6 +282,10 @@ impl Config {
     pub fn in_dir(data_dir: &Path) -> Self {
         Self { data_dir: data_dir.to_owned(), ..Self::default() }
     }
+}
+
+fn is_url(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.contains("://"))
 }
 
 #[cfg(test)]
