@@ -3,6 +3,7 @@
 //! The erasure process finds its work here. What it does is decided on the log.
 
 mod list;
+mod person;
 mod row;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use list::{AfterErasure, ErasureFilter, OpenErasure, find, list, open};
+pub use person::{calls_of, others_of, unassigned_calls};
 pub use row::Erasure;
 
 use crate::projector::{
