@@ -13,6 +13,7 @@ pub mod appender;
 pub mod bookings;
 mod caches;
 pub mod call_settings;
+pub mod certificates;
 pub mod command_answers;
 pub mod compute;
 pub mod contacts;
@@ -26,6 +27,7 @@ pub mod execute;
 mod golden;
 #[cfg(feature = "fault-injection")]
 pub mod injected_faults;
+pub mod journal;
 pub mod keyring;
 pub mod migrations;
 pub mod notifier;
@@ -38,6 +40,7 @@ pub mod root_key;
 pub mod seal;
 mod settings_cache;
 pub mod shares;
+pub mod signing;
 pub mod source;
 pub mod stage;
 pub mod tenant_tx;
@@ -60,12 +63,14 @@ pub use tenant_tx::TenantTx;
 
 use appender::{APART_CONNECTIONS, Appender};
 use execute::Chains;
+use journal::Journal;
 use keyring::Keyring;
 use notifier::{CommitNotifier, Notifiers};
 use placement::Placement;
 use pool::pool;
 use settings_cache::SettingsCache;
 use shares::Shares;
+use signing::Signing;
 use stage::Stage;
 use vault::Vault;
 
@@ -104,6 +109,8 @@ pub struct Settings {
     pub append_workers: usize,
     /// The epoch keys of all tenants and of the installation.
     pub keyring: Arc<Keyring>,
+    /// The erasure journal, with the signing key.
+    pub journal: Journal,
     /// Source of `recorded_at` and of every expiry decision.
     pub clock: Arc<dyn Clock>,
     /// Generator of new ids, random or time-ordered.
@@ -122,6 +129,7 @@ pub struct Store {
     appender: Appender,
     vault: Vault,
     keyring: Arc<Keyring>,
+    journal: Journal,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     notifier: Notifiers,
@@ -140,7 +148,8 @@ impl Store {
     /// Opens the store and starts its background tasks. Connections are made when first needed.
     #[must_use]
     pub fn open(settings: Settings) -> Self {
-        let Settings { database, connections, append_workers, keyring, clock, ids } = settings;
+        let Settings { database, connections, append_workers, keyring, journal, clock, ids } =
+            settings;
         let append_connections = u32::try_from(append_workers).unwrap_or(2);
         let app =
             // Unused filters are bound as null, so each execution needs a plan for its own values.
@@ -198,6 +207,7 @@ impl Store {
             appender,
             vault,
             keyring,
+            journal,
             clock,
             ids,
             notifier,
@@ -246,6 +256,18 @@ impl Store {
     #[must_use]
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// The erasure journal this store was opened with.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The signing key of the installation.
+    #[must_use]
+    pub fn signing(&self) -> &Signing {
+        self.journal.signing()
     }
 
     /// The commit notifications of a placement.

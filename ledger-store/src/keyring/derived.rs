@@ -3,6 +3,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
+use ledger_core::ids::SubjectId;
 use zeroize::Zeroizing;
 
 use crate::root_key::{open_small, seal_small};
@@ -74,18 +75,36 @@ impl EpochKeys {
 
 /// HMAC key for digests of contents. Equal contents give equal digests, and a guess cannot be
 /// tested without the key.
-pub struct DigestKey(hmac::Key);
+pub struct DigestKey {
+    contents: hmac::Key,
+    pseudonyms: hmac::Key,
+}
 
 impl DigestKey {
     pub(super) fn new(key: &KeyBytes) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()))
+        let pseudonyms = expand(key, b"cl/pseudonym/1");
+        Self {
+            contents: hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()),
+            pseudonyms: hmac::Key::new(hmac::HMAC_SHA256, pseudonyms.as_slice()),
+        }
     }
 
     /// The HMAC-SHA-256 of `content`.
     #[must_use]
     pub fn digest(&self, content: &[u8]) -> [u8; 32] {
-        hmac::sign(&self.0, content).as_ref().try_into().expect("HMAC-SHA-256 is 32 bytes")
+        all32(&hmac::sign(&self.contents, content))
     }
+
+    /// The pseudonym of a subject in certificates: the same in each, and not linked to the id
+    /// without the key.
+    #[must_use]
+    pub fn pseudonym(&self, subject_id: SubjectId) -> [u8; 32] {
+        all32(&hmac::sign(&self.pseudonyms, subject_id.0.as_bytes()))
+    }
+}
+
+fn all32(tag: &hmac::Tag) -> [u8; 32] {
+    tag.as_ref().try_into().expect("HMAC-SHA-256 is 32 bytes")
 }
 
 fn first16(tag: &hmac::Tag) -> [u8; 16] {

@@ -60,6 +60,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "CALL_LEDGER_KEYRING", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
+    /// Directory of the erasure journal [default: journal in the data directory]
+    #[arg(long, global = true, env = "CALL_LEDGER_JOURNAL", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<PathBuf>,
 }
 
 /// Form of standard output.
@@ -114,6 +118,9 @@ pub struct Config {
     /// Directory of the key files; see [`Config::keyring_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
+    /// Directory of the erasure journal; see [`Config::journal_path`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<PathBuf>,
     /// Number of append workers. Each holds one database connection and one batch at a time.
     pub append_lanes: usize,
     /// Size of the connection pool for reads.
@@ -148,6 +155,7 @@ impl Default for Config {
             pg_user: None,
             root_key: None,
             keyring: None,
+            journal: None,
             append_lanes: 2,
             connections: 16,
             max_body_bytes: 5_000_000,
@@ -231,6 +239,18 @@ impl Config {
         self.keyring.clone().unwrap_or_else(|| self.data_dir.join("keyring"))
     }
 
+    /// Directory of the erasure journal; by default `journal` in the data directory.
+    #[must_use]
+    pub fn journal_path(&self) -> PathBuf {
+        self.journal.clone().unwrap_or_else(|| self.data_dir.join("journal"))
+    }
+
+    /// File of the signing key: `signing.key` beside the root key.
+    #[must_use]
+    pub fn signing_key_path(&self) -> PathBuf {
+        self.root_key_path().with_file_name("signing.key")
+    }
+
     /// The default settings with this data directory.
     #[must_use]
     pub fn in_dir(data_dir: &Path) -> Self {
@@ -261,6 +281,7 @@ mod tests {
             pg_user: Some(String::new()),
             root_key: Some(PathBuf::new()),
             keyring: Some(PathBuf::new()),
+            journal: Some(PathBuf::new()),
             ..Config::default()
         };
         let whole = serde_json::to_value(whole).expect("plain data");

@@ -238,7 +238,7 @@ words! {
 }
 
 /// A SHA-256 digest, stored as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HexDigest(pub [u8; 32]);
 
 impl fmt::Display for HexDigest {
