@@ -20,6 +20,7 @@ pub mod contacts;
 pub mod deliveries;
 pub mod diagnostics;
 pub mod embedded;
+pub mod erasures;
 pub mod error;
 pub mod execute;
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod fence_watch;
 #[cfg(test)]
 mod golden_tests;
 mod keys;
+mod manifest;
 mod open;
 mod resolve;
 mod resolved_persons;
@@ -34,6 +35,7 @@ pub use self::fence::FenceError;
 pub use self::fence_watch::FENCE_EFFECT;
 use self::fence_watch::FenceWatch;
 use self::keys::{Keys, current_epoch};
+pub use self::manifest::{KeyFacts, RolledEpochs, canonical};
 pub use self::open::{OpenedSection, SectionColumn};
 pub use self::resolve::make::MadeContact;
 pub(crate) use self::resolved_persons::{CHANGED_CONTACTS, ResolvedPersons};

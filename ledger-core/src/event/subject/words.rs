@@ -104,6 +104,8 @@ words! {
         Controller = "controller";
         /// A supervisory authority or a court.
         Authority = "authority";
+        /// Another party, which a section of the event names.
+        Other = "other";
     }
 }
 

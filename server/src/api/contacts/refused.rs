@@ -44,6 +44,7 @@ fn rejected(refusal: ContactRefusal) -> ApiError {
         ContactRefusal::IntoItself => field("merge-into-itself", "into"),
         ContactRefusal::Circle => field("merge-circle", "into"),
         ContactRefusal::TooManyMerged => conflict("too-many-merged", refusal.to_string()),
+        ContactRefusal::UnderErasure(_) => conflict("contact-under-erasure", refusal.to_string()),
         ContactRefusal::TooManyTags => field("invalid-field", "tags"),
     }
 }
