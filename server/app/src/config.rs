@@ -60,6 +60,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "CALL_LEDGER_KEYRING", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
+    /// Directory of the files of exports [default: exports in the data directory]
+    #[arg(long, global = true, env = "CALL_LEDGER_EXPORTS", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exports: Option<PathBuf>,
 }
 
 /// Form of standard output.
@@ -114,6 +118,9 @@ pub struct Config {
     /// Directory of the key files; see [`Config::keyring_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
+    /// Directory of the files of exports; see [`Config::exports_path`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exports: Option<PathBuf>,
     /// Number of append workers. Each holds one database connection and one batch at a time.
     pub append_lanes: usize,
     /// Size of the connection pool for reads.
@@ -148,6 +155,7 @@ impl Default for Config {
             pg_user: None,
             root_key: None,
             keyring: None,
+            exports: None,
             append_lanes: 2,
             connections: 16,
             max_body_bytes: 5_000_000,
@@ -231,6 +239,13 @@ impl Config {
         self.keyring.clone().unwrap_or_else(|| self.data_dir.join("keyring"))
     }
 
+    /// Directory of the files of exports; by default `exports` in the data directory. Servers that
+    /// share a database share it.
+    #[must_use]
+    pub fn exports_path(&self) -> PathBuf {
+        self.exports.clone().unwrap_or_else(|| self.data_dir.join("exports"))
+    }
+
     /// The default settings with this data directory.
     #[must_use]
     pub fn in_dir(data_dir: &Path) -> Self {
@@ -261,6 +276,7 @@ mod tests {
             pg_user: Some(String::new()),
             root_key: Some(PathBuf::new()),
             keyring: Some(PathBuf::new()),
+            exports: Some(PathBuf::new()),
             ..Config::default()
         };
         let whole = serde_json::to_value(whole).expect("plain data");

@@ -58,9 +58,8 @@ impl About {
 
 /// The windows up to a position.
 pub(super) fn windows(head: Position) -> impl Iterator<Item = Window> {
-    (0..).map(|nth| nth * WINDOW).take_while(move |after| *after < head.0).map(move |after| Window {
-        after: Position(after),
-        to: Position(head.0.min(after + WINDOW)),
+    (0..).map(|nth| nth * WINDOW).take_while(move |after| *after < head.0).map(move |after| {
+        Window { after: Position(after), to: Position(head.0.min(after + WINDOW)) }
     })
 }
 
@@ -107,8 +106,9 @@ pub async fn select(
         if is_conversation(&kind) {
             let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
             let stream = classify(&mut tx, StreamId(stream_id), &about).await?;
-            about.subjects.extend(stream.own_subjects());
-            about.calls.push(CallSummary::of(stream_id, &kind, &stream.call));
+            let (own, call) = (stream.own_subjects(), stream.call);
+            about.subjects.extend(own);
+            about.calls.push(CallSummary::of(stream_id, &kind, &call));
         }
         about.streams.insert(stream_id, kind);
     }

@@ -40,13 +40,12 @@ impl<W: Write> Encryptor<W> {
         }
         let wrapped = wrap(&file_key, passphrase, &salt)?;
         let (salt, wrapped) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(wrapped));
-        let header =
-            format!("age-encryption.org/v1\n-> scrypt {salt} {COST}\n{wrapped}\n---");
-        let mac_key = derive(&file_key, &[], b"header")?;
+        let header = format!("age-encryption.org/v1\n-> scrypt {salt} {COST}\n{wrapped}\n---");
+        let mac_key = derive(&*file_key, &[], b"header")?;
         let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*mac_key), header.as_bytes());
         writeln!(inner, "{header} {}", STANDARD_NO_PAD.encode(mac))?;
         inner.write_all(&nonce)?;
-        let key = cipher(&*derive(&file_key, &nonce, b"payload")?)?;
+        let key = cipher(&*derive(&*file_key, &nonce, b"payload")?)?;
         let chunk = Zeroizing::new(Vec::with_capacity(CHUNK));
         Ok(Self { inner, key, counter: 0, chunk })
     }

@@ -123,8 +123,7 @@ fn write(
     mut queue: mpsc::Receiver<Piece>,
 ) -> io::Result<Written> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part)?;
-    let mut zip =
-        ZipWriter::new_stream(Encryptor::new(BufWriter::new(file), passphrase)?);
+    let mut zip = ZipWriter::new_stream(Encryptor::new(BufWriter::new(file), passphrase)?);
     let mut files: Vec<ManifestFile> = Vec::new();
     let mut current: Option<(ManifestFile, Context)> = None;
     loop {

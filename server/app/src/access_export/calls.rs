@@ -21,8 +21,8 @@ pub(super) struct CallSummary {
     kind: String,
     provider: String,
     provider_call_id: String,
-    direction: Option<&'static str>,
-    status: Option<&'static str>,
+    direction: Option<String>,
+    status: Option<String>,
     outcome: Option<&'static str>,
     started_at: Option<String>,
     ended_at: Option<String>,
@@ -54,6 +54,11 @@ pub(super) const COLUMNS: [&str; 12] = [
     "transcript",
 ];
 
+/// The stored word of a value.
+pub(super) fn word(value: impl Serialize) -> Option<String> {
+    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+}
+
 impl CallSummary {
     pub(super) fn of(call_id: Uuid, kind: &str, call: &Call) -> Self {
         let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|at| at.to_rfc3339());
@@ -77,8 +82,8 @@ impl CallSummary {
             kind: kind.to_owned(),
             provider: call.provider.clone(),
             provider_call_id: call.provider_call_id.clone(),
-            direction: call.direction().map(|direction| direction.as_str()),
-            status: call.status().map(|status| status.as_str()),
+            direction: call.direction().and_then(word),
+            status: call.status().and_then(word),
             outcome: call.outcome().map(|outcome| outcome.as_str()),
             started_at: time(call.started_at()),
             ended_at: time(call.ended_at()),
@@ -98,8 +103,8 @@ impl CallSummary {
             self.kind.clone(),
             self.provider.clone(),
             self.provider_call_id.clone(),
-            text(self.direction),
-            text(self.status),
+            text(self.direction.as_deref()),
+            text(self.status.as_deref()),
             text(self.outcome),
             text(self.started_at.as_deref()),
             text(self.ended_at.as_deref()),
@@ -107,6 +112,11 @@ impl CallSummary {
             self.tags.join(" "),
             text(self.transcript.as_deref()),
         ]
+    }
+
+    /// The voice platform.
+    pub(super) fn provider(&self) -> String {
+        self.provider.clone()
     }
 
     /// Name of the file with what was said.

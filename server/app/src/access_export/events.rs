@@ -133,12 +133,8 @@ pub(super) async fn line(
     let bytes = opened.sections.iter().map(|section| section.plain.len()).sum::<usize>();
     compute(bytes + event.facts.len(), || {
         let subject_id = event.subject().map(|subject| subject.0);
-        let mine = event
-            .subjects
-            .iter()
-            .flatten()
-            .copied()
-            .find(|subject| about.is_person(*subject));
+        let mine =
+            event.subjects.iter().flatten().copied().find(|subject| about.is_person(*subject));
         let mut facts: Value = serde_json::from_str(&event.facts)?;
         if subject_id.is_some_and(|subject| !about.is_person(subject)) && mine.is_none() {
             if let Some(facts) = facts.as_object_mut() {
