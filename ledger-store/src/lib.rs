@@ -6,6 +6,7 @@
 //! plaintext exists in [`record`] before it is sealed and in [`vault`] after it is opened, and
 //! never in SQL.
 
+pub mod access_exports;
 pub mod admin_events;
 pub mod api_keys;
 pub mod append;

@@ -24,6 +24,7 @@ mod quarantine;
 mod serve;
 mod settings;
 mod source;
+mod subject;
 mod tenant;
 mod text;
 mod verify;
@@ -73,6 +74,9 @@ enum Command {
     /// Create, list and change webhook sources
     #[command(subcommand)]
     Source(source::Command),
+    /// The rights of persons over their data
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// Book, list and change appointments
     #[command(subcommand)]
     Appointment(appointment::Command),
@@ -185,6 +189,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
+        Command::Subject(command) => subject::run(config, &command).await,
         Command::Appointment(command) => appointment::run(config, &command).await,
         Command::Availability(args) => availability::run(config, &args).await,
         Command::Settings(command) => settings::run(config, &command).await,

@@ -46,9 +46,8 @@ pub fn canonical(keys: &[KeyFacts]) -> Vec<u8> {
         generation: key.generation,
         subject_id: key.subject_id.0,
     });
-    let listed: Vec<Value> = listed
-        .map(|key| serde_json::to_value(key).expect("a key is plain data"))
-        .collect();
+    let listed: Vec<Value> =
+        listed.map(|key| serde_json::to_value(key).expect("a key is plain data")).collect();
     serde_json::to_vec(&listed).expect("keys are plain data")
 }
 

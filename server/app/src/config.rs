@@ -69,6 +69,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "CALL_LEDGER_JOURNAL", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<PathBuf>,
+    /// Directory of the files of exports [default: exports in the data directory]
+    #[arg(long, global = true, env = "CALL_LEDGER_EXPORTS", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exports: Option<PathBuf>,
 }
 
 /// Form of standard output.
@@ -129,6 +133,9 @@ pub struct Config {
     /// Directory of the erasure journal; see [`Config::journal_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<PathBuf>,
+    /// Directory of the files of exports; see [`Config::exports_path`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exports: Option<PathBuf>,
     /// Number of append workers. Each holds one database connection and one batch at a time.
     pub append_lanes: usize,
     /// Size of the connection pool for reads.
@@ -165,6 +172,7 @@ impl Default for Config {
             root_key_token: None,
             keyring: None,
             journal: None,
+            exports: None,
             append_lanes: 2,
             connections: 16,
             max_body_bytes: 5_000_000,
@@ -277,6 +285,13 @@ impl Config {
         root_key.with_file_name("signing.key")
     }
 
+    /// Directory of the files of exports; by default `exports` in the data directory. Servers that
+    /// share a database share it.
+    #[must_use]
+    pub fn exports_path(&self) -> PathBuf {
+        self.exports.clone().unwrap_or_else(|| self.data_dir.join("exports"))
+    }
+
     /// The default settings with this data directory.
     #[must_use]
     pub fn in_dir(data_dir: &Path) -> Self {
@@ -313,6 +328,7 @@ mod tests {
             root_key_token: Some(PathBuf::new()),
             keyring: Some(PathBuf::new()),
             journal: Some(PathBuf::new()),
+            exports: Some(PathBuf::new()),
             ..Config::default()
         };
         let whole = serde_json::to_value(whole).expect("plain data");

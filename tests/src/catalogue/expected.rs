@@ -126,6 +126,7 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table ledger.quarantine", "ledger_app: select insert"),
     ("table ledger.plan_limits", "ledger_app: select"),
     ("table ledger.command_answers", "ledger_app: select insert update delete"),
+    ("table ledger.access_exports", "ledger_app: select insert update"),
     ("table ledger.source_counts", "ledger_app: select"),
     ("table ledger.count_batches", "ledger_app: select"),
     ("function ledger.tenant_in_force", "public: execute"),

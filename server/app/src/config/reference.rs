@@ -115,6 +115,15 @@ impl Setting {
             )
         },
         Self {
+            flag: Some("--exports"),
+            ..setting(
+                "exports",
+                "CALL_LEDGER_EXPORTS",
+                "The directory of the files of exports, which servers of one database share. Without it \
+                 `exports` in the data directory.",
+            )
+        },
+        Self {
             flag: Some("--pg-bin"),
             ..setting(
                 "pg_bin",
