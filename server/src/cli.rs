@@ -24,6 +24,7 @@ mod quarantine;
 mod serve;
 mod settings;
 mod source;
+mod subject;
 mod tenant;
 mod text;
 mod verify;
@@ -80,6 +81,9 @@ enum Command {
     #[command(after_help = "Example:
   call-ledger availability --tenant acme --service cleaning --from 2026-12-01T00:00:00Z")]
     Availability(availability::Args),
+    /// Find, erase, hold and restrict persons
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// Show and change the settings of a tenant
     #[command(subcommand)]
     Settings(settings::Command),
@@ -187,6 +191,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Source(command) => source::run(config, &command).await,
         Command::Appointment(command) => appointment::run(config, &command).await,
         Command::Availability(args) => availability::run(config, &args).await,
+        Command::Subject(command) => subject::run(config, &command).await,
         Command::Settings(command) => settings::run(config, &command).await,
         Command::Projection(command) => projection::run(config, &command).await,
         Command::Parked(command) => parked::run(config, &command).await,
