@@ -36,7 +36,7 @@ pub use self::fence_watch::FENCE_EFFECT;
 use self::fence_watch::FenceWatch;
 use self::keys::{Keys, current_epoch};
 pub use self::manifest::{KeyFacts, RolledEpochs, canonical};
-pub use self::open::{OpenedSection, SectionColumn};
+pub use self::open::{OpenedSection, PreparedKeys, SectionColumn};
 pub use self::resolve::make::MadeContact;
 pub(crate) use self::resolved_persons::{CHANGED_CONTACTS, ResolvedPersons};
 use crate::caches;

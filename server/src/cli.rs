@@ -74,9 +74,6 @@ enum Command {
     /// Create, list and change webhook sources
     #[command(subcommand)]
     Source(source::Command),
-    /// The rights of persons over their data
-    #[command(subcommand)]
-    Subject(subject::Command),
     /// Book, list and change appointments
     #[command(subcommand)]
     Appointment(appointment::Command),
@@ -84,6 +81,9 @@ enum Command {
     #[command(after_help = "Example:
   call-ledger availability --tenant acme --service cleaning --from 2026-12-01T00:00:00Z")]
     Availability(availability::Args),
+    /// Find, export, erase, hold and restrict persons
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// Show and change the settings of a tenant
     #[command(subcommand)]
     Settings(settings::Command),
@@ -189,9 +189,9 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
-        Command::Subject(command) => subject::run(config, &command).await,
         Command::Appointment(command) => appointment::run(config, &command).await,
         Command::Availability(args) => availability::run(config, &args).await,
+        Command::Subject(command) => subject::run(config, &command).await,
         Command::Settings(command) => settings::run(config, &command).await,
         Command::Projection(command) => projection::run(config, &command).await,
         Command::Parked(command) => parked::run(config, &command).await,

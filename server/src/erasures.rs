@@ -10,7 +10,7 @@ use ledger_app::erasures::{
 use ledger_core::ids::{HandleId, SubjectId, TenantId};
 use ledger_store::{Store, TenantTx, read};
 use projections::erasures::{self, calls_of, others_of, unassigned_calls};
-use projections::wait_for;
+use projections::{Runner, wait_for};
 
 /// The read models of which a manifest is made.
 const MODELS: [&str; 3] = ["calls", "appointments", "due"];
@@ -24,6 +24,20 @@ struct ReadModels(Arc<Store>);
 #[must_use]
 pub fn process(store: &Arc<Store>) -> ErasureProcess {
     ErasureProcess::new(Arc::clone(store), Arc::new(ReadModels(Arc::clone(store))))
+}
+
+/// Runs `body` while projections run in this process, because a command may be alone with the database.
+///
+/// # Errors
+/// Those of `body`.
+pub async fn with_projections<T>(
+    store: &Arc<Store>,
+    body: impl AsyncFnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let runner = Runner::start(store, projections::all());
+    let done = body().await;
+    runner.stop().await;
+    done
 }
 
 #[async_trait]

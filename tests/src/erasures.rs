@@ -32,6 +32,7 @@ pub async fn fenced(
         requester: Requester::ALL[0],
         identity: IdentityCheck::ALL[0],
         received_at: now,
+        text: None,
     };
     let plan = ErasurePlanned {
         erasure_id,
@@ -46,7 +47,7 @@ pub async fn fenced(
     let fence = SubjectFenced { erasure_id, fenced_at: now };
     let mut position = Position::default();
     for action in [
-        ErasureAction::Request(new),
+        ErasureAction::Request(new.clone()),
         ErasureAction::Allow(erasure_id),
         ErasureAction::Record(StepFacts::Planned(plan.clone())),
         ErasureAction::Record(StepFacts::Fenced(fence)),

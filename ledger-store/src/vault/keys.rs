@@ -44,6 +44,21 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// Caches the first key of a new subject after its commit, unless it was made so long ago that it
+    /// may be fenced by now.
+    pub(super) fn keep_new(
+        &self,
+        begun: Instant,
+        (tenant_id, subject_id): (TenantId, SubjectId),
+        key: &Arc<KeyState>,
+    ) {
+        if begun.elapsed() < MAX_USE {
+            self.subjects.insert((tenant_id, subject_id, 1), Arc::clone(key));
+        }
+    }
+}
+
 /// Removes a subject's keys up to a generation from the cache.
 pub(super) fn forget(keys: &SubjectKeys, tenant_id: TenantId, subject_id: SubjectId, newest: u32) {
     for generation in 1..=newest {

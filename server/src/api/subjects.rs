@@ -8,7 +8,7 @@ pub mod place_hold;
 pub mod release_hold;
 pub mod restrict;
 pub mod show;
-mod view;
+pub mod view;
 
 use ledger_core::ids::SubjectId;
 use uuid::Uuid;

@@ -32,6 +32,7 @@ pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
     exception("ledger.sources_by_id", "a webhook names its source before a tenant is known"),
     exception("ledger.source_routes_by_value", "a shared source asks whose an id is"),
     exception("vault.fences_by_time", "each server looks for the fences of all tenants"),
+    exception("vault.restrictions_by_time", "as fences_by_time"),
     exception("projection.checkpoints_by_projection", "the engine asks who is behind"),
 ];
 
@@ -69,6 +70,7 @@ pub(super) const DEFINERS: &[Exception] = &[
         "the journal is of every tenant; answers with numbers and digests",
     ),
     exception("vault.list_applied_entries", "as journal_state, with ids of erasures"),
+    exception("vault.restrict_keys", "as place_fence"),
     exception("vault.recent_fences", "a server keeps keys of many tenants; answers with ids only"),
     exception("vault.forget_names", "whoever ends a key needs no right to delete names"),
 ];
@@ -168,6 +170,9 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("function vault.lift_fence", "ledger_app: execute"),
     ("function vault.destroy_keys", "ledger_app: execute"),
     ("function vault.recent_fences", "ledger_app: execute"),
+    ("table vault.restrictions", "ledger_app: select"),
+    ("function vault.restrict_keys", "ledger_app: execute"),
+    ("function vault.rolled_erasures", "ledger_app: execute"),
     //
     ("schema projection", "ledger_app: usage; ledger_projector: usage"),
     (

@@ -5,7 +5,6 @@ use axum::response::Response;
 use projections::erasures::{AfterErasure, ErasureFilter, list};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::view::ErasureView;
 use crate::api::appointments::list::id;
