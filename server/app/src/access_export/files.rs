@@ -78,11 +78,19 @@ impl ExportFiles {
     pub async fn run(&self, store: &Store, mut stop: StopSignal) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = looks.tick() => self.delete_expired(store).await,
-                _ = stop.wait_for(|stop| *stop) => return,
+        let stopped = async {
+            // A dropped sender is a stop too.
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        let looking = async {
+            loop {
+                looks.tick().await;
+                self.delete_expired(store).await;
             }
+        };
+        tokio::select! {
+            () = looking => {}
+            () = stopped => {}
         }
     }
 

@@ -5,9 +5,9 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Shortest passphrase, in characters.
-pub const MIN: usize = 12;
+const MIN: usize = 12;
 /// Longest passphrase, in bytes.
-pub const MAX: usize = 1_024;
+const MAX: usize = 1_024;
 /// Characters of generated passphrases: letters and digits that are not mistaken for each other.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Characters between two hyphens of a generated passphrase, and the number of such groups.
