@@ -60,7 +60,8 @@ fn holds_and_fences_race_and_one_of_them_wins() {
                 }
                 (201, _) => {
                     let erasure = officer.until(&erasure_id, "deferred").await;
-                    let path = format!("/v1/subjects/{}", erasure["subject_id"].as_str().expect("an id"));
+                    let path =
+                        format!("/v1/subjects/{}", erasure["subject_id"].as_str().expect("an id"));
                     // The fence that was placed before the hold is lifted: the data can be opened.
                     let begun = Instant::now();
                     loop {

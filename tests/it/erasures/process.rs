@@ -104,8 +104,11 @@ fn a_repeated_request_with_a_key_has_one_erasure() {
                 .post(officer.tenant.url(&format!("/v1/subjects/{anna}/erasure")))
                 .bearer_auth(&officer.key)
                 .header("idempotency-key", "one")
-                .body(json!({ "ground": "17.1.a", "requested_by": "the daughter",
-                              "note": "asked by letter" }).to_string());
+                .body(
+                    json!({ "ground": "17.1.a", "requested_by": "the daughter",
+                              "note": "asked by letter" })
+                    .to_string(),
+                );
             let (status, answer) = status_and_json(request.send().await.expect("an answer")).await;
             assert_eq!(status, 202, "{answer}");
             ids.push(answer["erasure_id"].clone());
