@@ -184,7 +184,11 @@ impl Store {
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         let persons = vault.resolved_persons();
-        let caches = notifier::Caches { settings: Arc::clone(&settings_cache), persons };
+        let caches = notifier::Caches {
+            settings: Arc::clone(&settings_cache),
+            persons,
+            vault: vault.waker(),
+        };
         notifier.spawn(&projector, &caches);
         Self {
             app,

@@ -13,6 +13,7 @@ mod fence_watch;
 mod golden_tests;
 mod keys;
 mod open;
+mod processes;
 mod resolve;
 mod resolved_persons;
 
@@ -26,13 +27,14 @@ use ledger_core::ids::{HandleId, Ids, StreamId, SubjectId, TenantId};
 use ledger_core::section::SectionSubject;
 use sqlx::PgPool;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use self::contacts::{ContactFacts, MAX_FOUND};
 pub use self::describe::{DescribeError, Described, Description};
 pub use self::fence::FenceError;
 pub use self::fence_watch::FENCE_EFFECT;
 use self::fence_watch::FenceWatch;
+pub(crate) use self::fence_watch::LOOK;
 use self::keys::{Keys, current_epoch};
 pub use self::open::{OpenedSection, SectionColumn};
 pub use self::resolve::make::MadeContact;
@@ -143,18 +145,24 @@ impl Vault {
             fences: Arc::new(FenceWatch::new()),
         };
         let (resolver, waiting) = mpsc::channel(MAX_QUEUED);
+        let process_id = ids.random();
         let vault = Self { pool, intake, keyring, keys, resolver };
         let worker = resolve::run(vault.worker(clock, ids), waiting);
         tokio::spawn(stage::drive(Stage::Vault, worker));
         let Keys { subjects, fences, .. } = &vault.keys;
         let watch = Arc::downgrade(fences);
-        tokio::spawn(fence_watch::run(vault.intake.clone(), subjects.clone(), watch));
+        tokio::spawn(fence_watch::run(vault.intake.clone(), process_id, subjects.clone(), watch));
         vault
     }
 
     /// The persons that messages were resolved to, to be resolved again after a change.
     pub(crate) fn resolved_persons(&self) -> ResolvedPersons {
         self.keys.found.clone()
+    }
+
+    /// Lets this process look for fences at once when it is notified.
+    pub(crate) fn waker(&self) -> Arc<Notify> {
+        self.keys.fences.waker()
     }
 
     /// Builds the worker without the sender, which would keep the worker's own queue open.

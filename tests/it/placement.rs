@@ -86,10 +86,11 @@ const FUNCTIONS_ACROSS_TENANTS: &[(&str, &str)] = &[
     ("ledger.append", BATCH),
     ("ledger.free_tenants", BATCH),
     ("ledger.add_source_counts", BATCH),
-    ("vault.find_persons", BATCH),
+    ("vault.find_people", BATCH),
     ("vault.find_keys", BATCH),
     ("vault.add_persons", BATCH),
-    ("vault.recent_fences", EACH),
+    ("vault.look", EACH),
+    ("vault.processes_behind", EACH),
     ("ledger.find_source", INSTALLATION),
     ("ledger.find_routes_at", INSTALLATION),
 ];

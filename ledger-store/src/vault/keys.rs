@@ -32,14 +32,15 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Returns a cached key, unless the fences were not read recently.
+    /// Returns a cached key, unless it is fenced, or the fences were not read recently.
     pub(super) fn cached(
         &self,
         tenant_id: TenantId,
         subject_id: SubjectId,
         generation: u32,
     ) -> Option<Arc<KeyState>> {
-        let is_current = self.fences.is_current();
+        let is_current =
+            self.fences.is_current() && !self.fences.is_fenced(tenant_id, subject_id, generation);
         is_current.then(|| self.subjects.get(&(tenant_id, subject_id, generation))).flatten()
     }
 }
