@@ -68,6 +68,7 @@ $body$;
 comment on function vault.processes_behind is
   'Number of processes that may use what they cached before a time: seen within six seconds, and without a later look that was applied. Security definer: the application has no right to the list.';
 
+-- The epochs of names.
 alter table vault.contacts        add column name_epoch int not null default 1;
 alter table vault.contact_handles add column name_epoch int not null default 1;
 alter table vault.contact_names   add column epoch      int not null default 1;
@@ -75,6 +76,8 @@ comment on column vault.contacts.name_epoch        is 'The epoch of the index of
 comment on column vault.contact_handles.name_epoch is 'The epoch of the index of the name; without meaning if that is empty.';
 comment on column vault.contact_names.epoch        is 'The epoch of the token.';
 grant update (name_epoch) on vault.contacts to ledger_app;
+
+-- Look-ups with the indexes of two epochs.
 
 create function vault.find_people(
   p_tenants       uuid[],

@@ -33,6 +33,7 @@ mod pool;
 pub mod quarantine;
 pub mod read;
 pub mod record;
+pub mod roll;
 pub mod root_key;
 pub mod seal;
 mod settings_cache;

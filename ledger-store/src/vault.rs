@@ -7,6 +7,7 @@
 mod contact;
 mod contacts;
 mod describe;
+mod epochs;
 mod fence;
 mod fence_watch;
 #[cfg(test)]
@@ -31,16 +32,19 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use self::contacts::{ContactFacts, MAX_FOUND};
 pub use self::describe::{DescribeError, Described, Description};
+pub use self::epochs::TenantKeys;
+use self::epochs::read_epochs;
 pub use self::fence::FenceError;
 pub use self::fence_watch::FENCE_EFFECT;
 use self::fence_watch::FenceWatch;
 pub(crate) use self::fence_watch::LOOK;
-use self::keys::{Keys, current_epoch};
+use self::keys::Keys;
+pub(crate) use self::keys::wrap_aad;
 pub use self::open::{OpenedSection, SectionColumn};
 pub use self::resolve::make::MadeContact;
 pub(crate) use self::resolved_persons::{CHANGED_CONTACTS, ResolvedPersons};
 use crate::caches;
-use crate::keyring::{EpochKeys, Keyring, KeyringError};
+use crate::keyring::{Keyring, KeyringError};
 use crate::seal::KeyBytes;
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
@@ -208,7 +212,7 @@ impl Vault {
         given: &PersonIdentifiers,
     ) -> Result<Resolution, VaultError> {
         let mut tx = TenantTx::begin_exclusive(&self.intake, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         resolve::recognize::recognize(&mut tx, stream_id, given, epoch).await
     }
 
@@ -221,10 +225,11 @@ impl Vault {
         tenant_id: TenantId,
         handle: &Handle,
     ) -> Result<HandleMatches, VaultError> {
-        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        // In one snapshot the rows are of the epochs that were read.
+        let mut tx = TenantTx::begin_snapshot(&self.pool, tenant_id).await.map_err(database)?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let kind = handle.kind().as_str();
-        let index = epoch.blind_index(kind, handle.value());
+        let indexes = epoch.indexes(kind, handle.value());
         let rows = sqlx::query!(
             r#"
             select h.handle_id, c.contact_id as "contact_id?"
@@ -233,13 +238,14 @@ impl Vault {
                 on x.tenant_id = h.tenant_id and x.handle_id = h.handle_id
               left join vault.contacts c
                 on c.tenant_id = x.tenant_id and c.contact_id = x.contact_id
-             where h.tenant_id = $1 and h.kind = $2 and h.blind_index = $3
+             where h.tenant_id = $1 and h.kind = $2 and h.blind_index in ($3, $4)
              group by h.handle_id, c.contact_id, c.created_at
              order by c.created_at, c.contact_id
             "#,
             tenant_id.0,
             kind,
-            &index,
+            &indexes.current,
+            &indexes.old,
         )
         .fetch_all(tx.conn())
         .await
@@ -248,18 +254,6 @@ impl Vault {
             handle_id: rows.first().map(|row| HandleId(row.handle_id)),
             contacts: rows.iter().filter_map(|row| row.contact_id).map(SubjectId).collect(),
         })
-    }
-
-    /// Returns the tenant's current epoch keys, which protect new data.
-    ///
-    /// # Errors
-    /// [`VaultError`] when the keys are not available or the database did not answer.
-    pub async fn epoch(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, VaultError> {
-        if let Some(epoch) = self.keys.epochs.get(&tenant_id) {
-            return Ok(epoch);
-        }
-        let mut tx = TenantTx::begin(&self.intake, tenant_id).await.map_err(database)?;
-        current_epoch(&self.keys, &self.keyring, &mut tx).await
     }
 }
 

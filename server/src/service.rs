@@ -37,6 +37,7 @@ const OPERATIONS: &str = "operations";
 const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
+const EPOCHS: &str = "epochs";
 const METRICS: &str = "metrics";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
@@ -252,5 +253,10 @@ fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(FOLLOW_UPS, move |stop| {
         let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
         async move { follow_ups.run(&store, stop).await }
+    });
+    let store = Arc::clone(&app.store);
+    workers.start(EPOCHS, move |stop| {
+        let store = Arc::clone(&store);
+        async move { ledger_app::epochs::run(&store, stop).await }
     });
 }

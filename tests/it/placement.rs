@@ -75,6 +75,8 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("select count(*) as \"held!\" from ( select from projection.checkpoints", EACH),
     ("select tenant_id, epoch, check_value from vault.epochs", EACH),
     ("select exists (select from vault.epochs)", INSTALLATION),
+    ("select min(e.created_at) from vault.epochs e", EACH),
+    ("select e.tenant_id from vault.epochs e", EACH),
     ("select t.tenant_id, t.slug, t.name", INSTALLATION),
     ("select exists (select from ledger.tenants where slug", INSTALLATION),
     // The routes of one id at a source of the installation, of all tenants.
