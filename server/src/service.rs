@@ -40,6 +40,7 @@ const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
 const ERASURES: &str = "erasures";
 const EXPORTS: &str = "exports";
+const EPOCHS: &str = "epochs";
 const METRICS: &str = "metrics";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
@@ -277,4 +278,9 @@ fn start_recorders(workers: &mut Workers, app: &App) {
     });
     let erasures = Arc::clone(&app.erasures);
     workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
+    let store = Arc::clone(&app.store);
+    workers.start(EPOCHS, move |stop| {
+        let store = Arc::clone(&store);
+        async move { ledger_app::epochs::run(&store, stop).await }
+    });
 }

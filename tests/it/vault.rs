@@ -4,6 +4,7 @@ mod batches;
 mod fences;
 mod key_files;
 mod keyring;
+mod processes;
 mod tampering;
 mod transit;
 

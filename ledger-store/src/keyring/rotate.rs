@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Keyring, KeyringError};
+use super::{Keyring, KeyringError, LOOKUP_KEY};
 use crate::root_key::{FileRootKey, RootKey, RootKeyError, replace};
 
 /// Time in which a server that read the former root key finishes the key file it creates with it.
@@ -156,7 +156,10 @@ impl Keyring {
         for (tenant, dir) in entries(&self.dir)? {
             let Ok(tenant_id) = Uuid::try_parse(&tenant).map(TenantId) else { continue };
             for (name, _) in entries(&dir)? {
-                if name == "digest.key" || name.strip_suffix(".tek").is_some_and(is_number) {
+                if name == "digest.key"
+                    || name == LOOKUP_KEY
+                    || name.strip_suffix(".tek").is_some_and(is_number)
+                {
                     files.push((tenant_id, name));
                 }
             }

@@ -9,7 +9,6 @@ use serde_json::Value;
 use sqlx::query;
 use uuid::Uuid;
 
-use super::fence_watch::FENCE_EFFECT;
 use super::{Vault, VaultError, database};
 use crate::tenant_tx::TenantTx;
 
@@ -195,26 +194,6 @@ impl Vault {
             Some(placed_at) => self.wait_until_fenced(placed_at).await.map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Waits until a fence that was placed at this time, by the clock of the database, takes effect in
-    /// every process, and returns that time.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn wait_until_fenced(
-        &self,
-        placed_at: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, VaultError> {
-        let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(database)?;
-        let in_effect = placed_at + FENCE_EFFECT;
-        // Longer than the fence takes, if the clock of the database was set back.
-        let left = (in_effect - now).to_std().unwrap_or_default().min(FENCE_EFFECT);
-        tokio::time::sleep(left).await;
-        Ok(in_effect)
     }
 
     /// Restricts subjects, whose keys then seal nothing new, or frees them again; at once in this
