@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::contacts::{ContactFacts, MAX_FOUND};
 pub use self::describe::{DescribeError, Described, Description};
+pub(crate) use self::fence::Destroyer;
 pub use self::fence::FenceError;
 pub use self::fence_watch::FENCE_EFFECT;
 use self::fence_watch::FenceWatch;
@@ -38,6 +39,8 @@ pub use self::open::{OpenedSection, SectionColumn};
 pub use self::resolve::make::MadeContact;
 pub(crate) use self::resolved_persons::{CHANGED_CONTACTS, ResolvedPersons};
 use crate::caches;
+use crate::gate::{Gate, GateError};
+use crate::journal::Journal;
 use crate::keyring::{EpochKeys, Keyring, KeyringError};
 use crate::seal::KeyBytes;
 use crate::stage::{self, Stage};
@@ -60,6 +63,9 @@ pub enum VaultError {
         /// The subject of the key.
         subject_id: SubjectId,
     },
+    /// The database is an older copy than the erasure journal, or the journal cannot be used.
+    #[error("the keys of persons are not used: {0}")]
+    Refused(GateError),
     /// The queue of new subjects is full, or the store is closing.
     #[error("too many subjects are waiting")]
     Overloaded,
@@ -132,12 +138,15 @@ pub struct Vault {
 impl Vault {
     pub(crate) fn start(
         (pool, intake): (PgPool, PgPool),
-        keyring: Arc<Keyring>,
+        (keyring, journal): (Arc<Keyring>, Journal),
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
+        let subjects = caches::SUBJECT_KEYS.build();
+        let destroyer = Destroyer { pool: pool.clone(), subjects: subjects.clone() };
         let keys = Keys {
-            subjects: caches::SUBJECT_KEYS.build(),
+            gate: Gate::new(journal, destroyer),
+            subjects,
             found: ResolvedPersons::new(),
             epochs: caches::CURRENT_EPOCHS.build(),
             fences: Arc::new(FenceWatch::new()),
@@ -146,10 +155,17 @@ impl Vault {
         let vault = Self { pool, intake, keyring, keys, resolver };
         let worker = resolve::run(vault.worker(clock, ids), waiting);
         tokio::spawn(stage::drive(Stage::Vault, worker));
-        let Keys { subjects, fences, .. } = &vault.keys;
+        let Keys { subjects, fences, gate, .. } = &vault.keys;
         let watch = Arc::downgrade(fences);
         tokio::spawn(fence_watch::run(vault.intake.clone(), subjects.clone(), watch));
+        tokio::spawn(Gate::watch(vault.intake.clone(), gate.downgrade()));
         vault
+    }
+
+    /// The start gate of the vault.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.keys.gate
     }
 
     /// The persons that messages were resolved to, to be resolved again after a change.
@@ -179,6 +195,7 @@ impl Vault {
         stream_id: StreamId,
         given: PersonIdentifiers,
     ) -> Result<Resolved, VaultError> {
+        self.keys.gate.pass().await?;
         if let Some(known) = resolve::known(&self.keys, tenant_id, stream_id, &given) {
             return Ok(known);
         }
@@ -199,6 +216,7 @@ impl Vault {
         stream_id: StreamId,
         given: &PersonIdentifiers,
     ) -> Result<Resolution, VaultError> {
+        self.keys.gate.pass().await?;
         let mut tx = TenantTx::begin_exclusive(&self.intake, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         resolve::recognize::recognize(&mut tx, stream_id, given, epoch).await
@@ -213,6 +231,7 @@ impl Vault {
         tenant_id: TenantId,
         handle: &Handle,
     ) -> Result<HandleMatches, VaultError> {
+        self.keys.gate.pass().await?;
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let kind = handle.kind().as_str();
@@ -247,6 +266,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError`] when the keys are not available or the database did not answer.
     pub async fn epoch(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, VaultError> {
+        self.keys.gate.pass().await?;
         if let Some(epoch) = self.keys.epochs.get(&tenant_id) {
             return Ok(epoch);
         }

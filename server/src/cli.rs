@@ -21,6 +21,7 @@ mod parked;
 mod probe;
 mod projection;
 mod quarantine;
+mod restore;
 mod serve;
 mod settings;
 mod source;
@@ -97,6 +98,9 @@ enum Command {
     /// Measure this machine and compare the figures with its limits
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Make a restored database agree with the erasure journal
+    #[command(subcommand)]
+    Restore(restore::Command),
     /// List, show and replay webhooks that could not be assigned to a tenant
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -192,6 +196,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Parked(command) => parked::run(config, &command).await,
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Export(command) => export::run(config, &command).await,
+        Command::Restore(command) => restore::run(config, &command).await,
         Command::Quarantine(command) => quarantine::run(config, &command).await,
         Command::Db(command) => db::run(config, &command).await,
         Command::Doctor(args) => doctor::run(config, &args).await,

@@ -61,6 +61,7 @@ impl Vault {
         tenant_id: TenantId,
         handle: &Handle,
     ) -> Result<Vec<SubjectId>, VaultError> {
+        self.keys.gate.pass().await?;
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let kind = handle.kind().as_str();
@@ -98,6 +99,7 @@ impl Vault {
         tenant_id: TenantId,
         name: &str,
     ) -> Result<Vec<SubjectId>, VaultError> {
+        self.keys.gate.pass().await?;
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
         let words = words_of(name, &epoch);

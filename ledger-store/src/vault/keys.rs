@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::fence_watch::{FenceWatch, MAX_USE};
 use super::resolved_persons::ResolvedPersons;
 use super::{VaultError, database};
+use crate::gate::Gate;
 use crate::keyring::{EpochKeys, Keyring};
 use crate::root_key;
 use crate::seal::KeyBytes;
@@ -27,6 +28,8 @@ pub(super) struct Keys {
     /// Subjects that messages were resolved to.
     pub(super) found: ResolvedPersons,
     pub(super) epochs: Cache<TenantId, Arc<EpochKeys>>,
+    /// Whether keys may be used at all.
+    pub(super) gate: Gate,
     /// Whether cached keys may be used.
     pub(super) fences: Arc<FenceWatch>,
 }
@@ -39,7 +42,7 @@ impl Keys {
         subject_id: SubjectId,
         generation: u32,
     ) -> Option<Arc<KeyState>> {
-        let is_current = self.fences.is_current();
+        let is_current = self.gate.is_open() && self.fences.is_current();
         is_current.then(|| self.subjects.get(&(tenant_id, subject_id, generation))).flatten()
     }
 }
@@ -67,6 +70,7 @@ pub(super) async fn current_epoch(
     keyring: &Keyring,
     tx: &mut TenantTx,
 ) -> Result<Arc<EpochKeys>, VaultError> {
+    keys.gate.require().await?;
     let tenant_id = tx.tenant_id();
     if let Some(epoch) = keys.epochs.get(&tenant_id) {
         return Ok(epoch);
@@ -161,6 +165,7 @@ async fn unwrap_keys(
     (rows, begun): (Vec<KeyRow>, Instant),
     mut each: impl FnMut(TenantId, (SubjectId, u32), Arc<KeyState>),
 ) -> Result<(), VaultError> {
+    keys.gate.require().await?;
     for row in rows {
         let (tenant_id, subject_id) = (TenantId(row.tenant_id), SubjectId(row.subject_id));
         let generation = row.generation.cast_unsigned();

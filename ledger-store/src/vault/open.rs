@@ -84,6 +84,7 @@ impl Vault {
         tenant_id: TenantId,
         columns: &[(SectionColumn, &[u8])],
     ) -> Result<Vec<Vec<OpenedSection>>, VaultError> {
+        self.keys.gate.pass().await?;
         let mut wanted = Vec::new();
         let mut parsed = Vec::with_capacity(columns.len());
         for (section_column, column) in columns {
@@ -163,6 +164,7 @@ impl Vault {
         tenant_id: TenantId,
         columns: &[(SectionColumn, &[u8])],
     ) -> Result<(), VaultError> {
+        self.keys.gate.pass().await?;
         let sections = columns.iter().flat_map(|(section_column, column)| {
             let sections = seal::unpack(column).unwrap_or_default();
             sections.into_iter().filter_map(|bytes| parse_header(bytes, *section_column))
