@@ -10,6 +10,7 @@ use axum::http::HeaderValue;
 use ledger_app::access_export::{AccessExports, ExportFiles};
 use ledger_app::fault::chain;
 use ledger_store::Store;
+use ledger_store::vault::VaultError;
 use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -156,6 +157,11 @@ impl Service {
         if let Err(error) = store.ensure_installation().await {
             let error = chain(&error);
             tracing::error!(error, "the keyring is not available: no webhooks are taken");
+        }
+        // The reason for which the gate stays closed is in the log.
+        if let Err(VaultError::Database(error)) = store.vault().gate().check().await {
+            let error = chain(&error);
+            tracing::error!(error, "the erasure journal was not compared with the database");
         }
         // Parsing the first phone number loads the numbering plans, so this is done before any request.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);

@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Time within which an erasure has its certificate.
 const CERTIFICATE: Duration = Duration::from_mins(5);
 /// Pause between two looks at an erasure.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(50);
 /// Requests at the same time.
 const AT_ONCE: usize = 32;
 
@@ -123,7 +123,8 @@ impl Persons {
             let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.api_key);
             match request.send().await?.status().as_u16() {
                 200 => return Ok(begun.elapsed()),
-                404 | 409 if begun.elapsed() < CERTIFICATE => sleep(PAUSE).await,
+                // 503: as many reads of the tenant as it may have at once are under way.
+                404 | 409 | 503 if begun.elapsed() < CERTIFICATE => sleep(PAUSE).await,
                 status => bail!("the certificate was answered {status}"),
             }
         }
