@@ -36,6 +36,7 @@ mod pool;
 pub mod quarantine;
 pub mod read;
 pub mod record;
+pub mod roll;
 pub mod root_key;
 pub mod seal;
 mod settings_cache;
@@ -194,7 +195,11 @@ impl Store {
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         let persons = vault.resolved_persons();
-        let caches = notifier::Caches { settings: Arc::clone(&settings_cache), persons };
+        let caches = notifier::Caches {
+            settings: Arc::clone(&settings_cache),
+            persons,
+            vault: vault.waker(),
+        };
         notifier.spawn(&projector, &caches);
         Self {
             app,

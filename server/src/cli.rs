@@ -11,6 +11,7 @@ mod db;
 mod demo;
 mod doctor;
 mod duration;
+mod epoch;
 mod exit;
 mod export;
 mod key;
@@ -101,6 +102,9 @@ enum Command {
     /// Measure this machine and compare the figures with its limits
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Roll the epochs of tenants, which destroys the keys of older backups
+    #[command(subcommand)]
+    Epoch(epoch::Command),
     /// List, show and replay webhooks that could not be assigned to a tenant
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -197,6 +201,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Parked(command) => parked::run(config, &command).await,
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Export(command) => export::run(config, &command).await,
+        Command::Epoch(command) => epoch::run(config, &command).await,
         Command::Quarantine(command) => quarantine::run(config, &command).await,
         Command::Db(command) => db::run(config, &command).await,
         Command::Doctor(args) => doctor::run(config, &args).await,

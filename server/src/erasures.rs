@@ -74,9 +74,9 @@ impl Persons for ReadModels {
                 erasure_id: one.erasure_id,
             },
             is_deferred: one.state == "deferred",
-            is_certified: one.step.is_some_and(|step| {
-                matches!(step.as_str(), "certified" | "rolled" | "verified")
-            }),
+            is_certified: one
+                .step
+                .is_some_and(|step| matches!(step.as_str(), "certified" | "rolled" | "verified")),
             received_at: one.received_at,
             due_at: one.due_at,
         });

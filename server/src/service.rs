@@ -37,6 +37,7 @@ const OPERATIONS: &str = "operations";
 const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
+const EPOCHS: &str = "epochs";
 const ERASURES: &str = "erasures";
 const METRICS: &str = "metrics";
 
@@ -258,6 +259,11 @@ fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(FOLLOW_UPS, move |stop| {
         let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
         async move { follow_ups.run(&store, stop).await }
+    });
+    let store = Arc::clone(&app.store);
+    workers.start(EPOCHS, move |stop| {
+        let store = Arc::clone(&store);
+        async move { ledger_app::epochs::run(&store, stop).await }
     });
     let erasures = Arc::clone(&app.erasures);
     workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));

@@ -78,6 +78,8 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("select count(*) as \"held!\" from ( select from projection.checkpoints", EACH),
     ("select tenant_id, epoch, check_value from vault.epochs", EACH),
     ("select exists (select from vault.epochs)", INSTALLATION),
+    ("select min(e.created_at) from vault.epochs e", EACH),
+    ("select e.tenant_id from vault.epochs e", EACH),
     ("select t.tenant_id, t.slug, t.name", INSTALLATION),
     ("select exists (select from ledger.tenants where slug", INSTALLATION),
     // The routes of one id at a source of the installation, of all tenants.
@@ -89,10 +91,11 @@ const FUNCTIONS_ACROSS_TENANTS: &[(&str, &str)] = &[
     ("ledger.append", BATCH),
     ("ledger.free_tenants", BATCH),
     ("ledger.add_source_counts", BATCH),
-    ("vault.find_persons", BATCH),
+    ("vault.find_people", BATCH),
     ("vault.find_keys", BATCH),
     ("vault.add_persons", BATCH),
-    ("vault.recent_fences", EACH),
+    ("vault.look", EACH),
+    ("vault.processes_behind", EACH),
     ("ledger.find_source", INSTALLATION),
     ("ledger.find_routes_at", INSTALLATION),
 ];

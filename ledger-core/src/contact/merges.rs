@@ -93,8 +93,7 @@ mod tests {
     }
 
     fn merge(from: u128, into: u128) -> ContactCommand {
-        let merge =
-            Merge { into: contact(into), handles: Vec::new(), into_handles: Vec::new() };
+        let merge = Merge { into: contact(into), handles: Vec::new(), into_handles: Vec::new() };
         ContactCommand { contact_id: contact(from), action: ContactAction::Merge(merge) }
     }
 

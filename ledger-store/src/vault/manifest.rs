@@ -9,7 +9,6 @@ use serde_json::Value;
 use sqlx::query;
 use uuid::Uuid;
 
-use super::fence_watch::FENCE_EFFECT;
 use super::{Vault, VaultError, database};
 use crate::tenant_tx::TenantTx;
 
@@ -46,9 +45,8 @@ pub fn canonical(keys: &[KeyFacts]) -> Vec<u8> {
         generation: key.generation,
         subject_id: key.subject_id.0,
     });
-    let listed: Vec<Value> = listed
-        .map(|key| serde_json::to_value(key).expect("a key is plain data"))
-        .collect();
+    let listed: Vec<Value> =
+        listed.map(|key| serde_json::to_value(key).expect("a key is plain data")).collect();
     serde_json::to_vec(&listed).expect("keys are plain data")
 }
 
@@ -198,28 +196,8 @@ impl Vault {
         }
     }
 
-    /// Waits until a fence that was placed at this time, by the clock of the database, takes effect in
-    /// every process, and returns that time.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn wait_until_fenced(
-        &self,
-        placed_at: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, VaultError> {
-        let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(database)?;
-        let in_effect = placed_at + FENCE_EFFECT;
-        // Longer than the fence takes, if the clock of the database was set back.
-        let left = (in_effect - now).to_std().unwrap_or_default().min(FENCE_EFFECT);
-        tokio::time::sleep(left).await;
-        Ok(in_effect)
-    }
-
     /// Restricts subjects, whose keys then seal nothing new, or frees them again; at once in this
-    /// process, and within [`FENCE_EFFECT`] in every process. Fenced and destroyed keys stay. A
+    /// process, and within [`FENCE_EFFECT`](super::FENCE_EFFECT) in every process. Fenced and destroyed keys stay. A
     /// repetition changes nothing.
     ///
     /// # Errors

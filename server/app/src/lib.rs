@@ -5,6 +5,7 @@
 pub mod api_key;
 pub mod bookings;
 pub mod config;
+pub mod epochs;
 pub mod erasures;
 pub mod fault;
 pub mod instance;

@@ -58,10 +58,14 @@ fn a_process_that_is_abandoned_anywhere_is_continued_to_the_certificate() {
             let rights = store.rights(tenant_id, of.subject_id).await.expect("the log");
             let erasure = rights.state.erasure(of.erasure_id).expect("the erasure");
             assert_eq!(erasure.phase.state().as_str(), "destroyed");
-            let steps: Vec<&str> =
-                rights.events.iter().map(|one| one.event.event_type()).collect();
-            for step in ["subject.fenced", "subject.erasure_journaled", "subject.keys_destroyed",
-                         "subject.notices_recorded", "subject.erasure_certified"] {
+            let steps: Vec<&str> = rights.events.iter().map(|one| one.event.event_type()).collect();
+            for step in [
+                "subject.fenced",
+                "subject.erasure_journaled",
+                "subject.keys_destroyed",
+                "subject.notices_recorded",
+                "subject.erasure_certified",
+            ] {
                 let count = steps.iter().filter(|known| **known == step).count();
                 assert_eq!(count, 1, "{step} of {steps:?}");
             }

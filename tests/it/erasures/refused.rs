@@ -30,7 +30,8 @@ fn unknown_persons_and_those_of_other_tenants_have_the_same_answer() {
             let theirs = if path.contains("subjects") { &anna } else { &erasure_id };
             let mut answers = Vec::new();
             for id in [UNKNOWN, theirs, "not-an-id"] {
-                let (status, mut answer) = officer.ask(method.clone(), &path.replace("{}", id), body).await;
+                let (status, mut answer) =
+                    officer.ask(method.clone(), &path.replace("{}", id), body).await;
                 assert_eq!(status, 404, "{path} {id}: {answer}");
                 for field in ["instance", "request_id"] {
                     answer[field] = Value::Null;
@@ -62,7 +63,11 @@ fn fields_of_a_request_are_checked_by_name() {
             (json!({ "ground": "17.1.a", "other": 1 }), "/other"),
         ] {
             let (status, answer) = officer.ask(Method::POST, &path, &body).await;
-            assert_eq!((status, &answer["errors"][0]["pointer"]), (422, &json!(pointer)), "{answer}");
+            assert_eq!(
+                (status, &answer["errors"][0]["pointer"]),
+                (422, &json!(pointer)),
+                "{answer}"
+            );
         }
         for body in [json!({}), json!({ "phone": PHONE, "email": "anna@example.com" })] {
             assert_eq!(officer.ask(Method::POST, "/v1/subjects/lookup", &body).await.0, 422);
@@ -96,7 +101,8 @@ fn an_erased_person_gets_no_new_data_and_no_new_key() {
             }
         };
         let before = keys(&officer).await;
-        let start = json!("2099-12-01T09:00:00Z");
+        let start = chrono::Utc::now() + chrono::TimeDelta::days(3);
+        let start = json!(start.format("%Y-%m-%dT15:00:00Z").to_string());
         let handle = json!({ "kind": "email", "value": "anna@example.com" });
         let by_name = json!({ "name": "Anna Example", "phone": PHONE });
         for (method, path, body, expected) in [
@@ -105,21 +111,61 @@ fn an_erased_person_gets_no_new_data_and_no_new_key() {
             (Method::POST, format!("{contact}/handles"), handle, "subject-erased"),
             (Method::DELETE, format!("{contact}/handles/phone"), Value::Null, "subject-erased"),
             (Method::POST, format!("{contact}/merge"), json!({ "into": ben }), "subject-erased"),
-            (Method::POST, format!("/v1/contacts/{ben}/merge"), json!({ "into": anna }), "subject-erased"),
+            (
+                Method::POST,
+                format!("/v1/contacts/{ben}/merge"),
+                json!({ "into": anna }),
+                "subject-erased",
+            ),
             (Method::POST, "/v1/contacts".to_owned(), by_name.clone(), "subject-erased"),
-            (Method::POST, "/v1/appointments".to_owned(),
-                json!({ "contact_id": anna, "starts_at": start, "notes": "x" }), "subject-erased"),
-            (Method::POST, "/v1/appointments".to_owned(),
-                json!({ "contact": by_name, "starts_at": start }), "subject-erased"),
-            (Method::POST, "/v1/tasks".to_owned(),
-                json!({ "kind": "review", "due_at": "2026-12-05T09:00:00Z", "contact_id": anna, "text": "x" }),
-                "subject-erased"),
-            (Method::POST, format!("/v1/subjects/{anna}/erasure"), json!({ "ground": "17.1.a" }), "erasure-open"),
-            (Method::POST, format!("/v1/subjects/{anna}/erasure"),
-                json!({ "ground": "17.1.a", "note": "x" }), "erasure-open"),
-            (Method::POST, format!("/v1/subjects/{anna}/holds"), json!({ "reason": "audit" }), "erasure-fenced"),
-            (Method::POST, format!("/v1/subjects/{anna}/restriction"), json!({ "reason": "18.1.a" }), "erasure-fenced"),
-            (Method::DELETE, format!("/v1/subjects/{anna}/restriction"), Value::Null, "erasure-fenced"),
+            (
+                Method::POST,
+                "/v1/appointments".to_owned(),
+                json!({ "contact_id": anna, "starts_at": start, "notes": "x" }),
+                "subject-erased",
+            ),
+            (
+                Method::POST,
+                "/v1/appointments".to_owned(),
+                json!({ "contact": by_name, "starts_at": start }),
+                "subject-erased",
+            ),
+            (
+                Method::POST,
+                "/v1/tasks".to_owned(),
+                json!({ "kind": "review", "due_at": start, "contact_id": anna, "text": "x" }),
+                "subject-erased",
+            ),
+            (
+                Method::POST,
+                format!("/v1/subjects/{anna}/erasure"),
+                json!({ "ground": "17.1.a" }),
+                "erasure-open",
+            ),
+            (
+                Method::POST,
+                format!("/v1/subjects/{anna}/erasure"),
+                json!({ "ground": "17.1.a", "note": "x" }),
+                "erasure-open",
+            ),
+            (
+                Method::POST,
+                format!("/v1/subjects/{anna}/holds"),
+                json!({ "reason": "audit" }),
+                "erasure-fenced",
+            ),
+            (
+                Method::POST,
+                format!("/v1/subjects/{anna}/restriction"),
+                json!({ "reason": "18.1.a" }),
+                "erasure-fenced",
+            ),
+            (
+                Method::DELETE,
+                format!("/v1/subjects/{anna}/restriction"),
+                Value::Null,
+                "erasure-fenced",
+            ),
         ] {
             let answer = officer.ask(method, &path, &body).await;
             assert_eq!(code(&answer), (409, expected), "{path} {body}: {}", answer.1);

@@ -17,7 +17,7 @@ const ERASURE: ErasureId = ErasureId(Uuid::from_u128(1));
 const OTHER: ErasureId = ErasureId(Uuid::from_u128(2));
 
 /// Records the calls that [`assert_erased`] looks at, and returns the subject of the first.
-async fn record_calls(conn: &mut PgConnection, tenant: &TestTenant) -> SubjectId {
+pub(super) async fn record_calls(conn: &mut PgConnection, tenant: &TestTenant) -> SubjectId {
     let posted = post_report(tenant, "fenced", &person("+15550100155")).await;
     let report = messages::from(messages::report("fenced"), &person("+15550100155"));
     tenant.post_ok(report.to_string()).await;
@@ -27,7 +27,7 @@ async fn record_calls(conn: &mut PgConnection, tenant: &TestTenant) -> SubjectId
 }
 
 /// Reads until the keys are in the cache of the server: first the server has to look for fences.
-async fn warm(tenant: &TestTenant) {
+pub(super) async fn warm(tenant: &TestTenant) {
     for _ in 0..3 {
         for call in tenant.calls().await {
             assert!(call["customer"]["name"].is_string(), "{call}");
@@ -91,7 +91,7 @@ fn a_server_that_cannot_look_for_fences_uses_no_cached_key() {
         let there = here.through(&two);
         let subject_id = record_calls(&mut conn, &here).await;
         warm(&there).await;
-        sqlx::query("revoke execute on function vault.recent_fences from ledger_app")
+        sqlx::query("revoke execute on function vault.look from ledger_app")
             .execute(&mut conn)
             .await
             .expect("it is revoked");

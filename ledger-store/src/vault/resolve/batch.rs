@@ -123,7 +123,7 @@ impl Worker {
                 latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
             let subject = subject(subject_id, *generation, state)?;
             if !is_fenced(&latest, subject_id) {
-                let key = lookup.cache_key(person.facts.contact);
+                let key = lookup.cache_keys.of_result(person.facts.contact);
                 self.keys.found.insert(decided_at, (tenant_id, key), &person);
             }
             Ok(Resolved { subject, person: person.facts })

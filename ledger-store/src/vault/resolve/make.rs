@@ -10,7 +10,7 @@ use super::newest::subject;
 use super::tenant_batch::TenantBatch;
 use super::{MAX_ATTEMPTS, Worker, read, write};
 use crate::tenant_tx::TenantTx;
-use crate::vault::keys::current_epoch;
+use crate::vault::epochs::read_epochs;
 use crate::vault::resolved_persons::notify_contacts;
 use crate::vault::{DescribeError, Subject, VaultError, database};
 
@@ -51,7 +51,7 @@ impl Worker {
     ) -> Result<Option<MadeContact>, DescribeError> {
         let begun = Instant::now();
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let message = std::iter::once((StreamId(new.0), given));
         let batch = [TenantBatch::of(tenant_id, message, epoch)];
         let known = read::known(tx.conn(), &batch).await?.pop().flatten();

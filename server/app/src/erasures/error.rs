@@ -21,7 +21,9 @@ pub enum ErasureError {
     #[error(transparent)]
     Rejected(#[from] ErasureRejection),
     /// The key of the person seals nothing, so the texts of the request cannot be stored.
-    #[error("the processing of the person's data is restricted: no text can be stored with the request")]
+    #[error(
+        "the processing of the person's data is restricted: no text can be stored with the request"
+    )]
     TextNotSealed,
     /// Other changes came first. Nothing was recorded.
     #[error("too many changes run at the same time; nothing was recorded, try again")]

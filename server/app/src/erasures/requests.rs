@@ -2,9 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ledger_core::erasure::{ErasureAction, ErasureRejection, ErasureState, NewErasure};
-use ledger_core::event::{
-    ExtensionReason, Ground, IdentityCheck, RefusalReason, Requester,
-};
+use ledger_core::event::{ExtensionReason, Ground, IdentityCheck, RefusalReason, Requester};
 use ledger_core::ids::{ErasureId, Position, SubjectId, TenantId};
 use ledger_core::personal::RequestText;
 use ledger_store::admin_events::Attribution;

@@ -77,9 +77,8 @@ impl ErasureWorker {
         let mut running = JoinSet::new();
         let mut look = Instant::now();
         while !*stop.borrow() {
-            let mut next = std::mem::take(
-                &mut *self.requested.lock().unwrap_or_else(PoisonError::into_inner),
-            );
+            let mut next =
+                std::mem::take(&mut *self.requested.lock().unwrap_or_else(PoisonError::into_inner));
             if Instant::now() >= look {
                 next.extend(self.look().await);
                 look = Instant::now() + INTERVAL;
@@ -143,7 +142,8 @@ impl ErasureWorker {
             }
             Err(_) => {
                 tracing::warn!(erasure_id = %of.erasure_id, "erasure.step_timed_out");
-                metrics::counter!("ledger_erasure_failures_total", "code" => "timed-out").increment(1);
+                metrics::counter!("ledger_erasure_failures_total", "code" => "timed-out")
+                    .increment(1);
             }
         }
     }
@@ -239,6 +239,9 @@ mod tests {
         ] {
             assert_eq!(share(&one, at(now)), expected, "{now}");
         }
-        assert_eq!(share(&OpenErasure { is_certified: true, ..one }, at("2027-01-01T00:00:00Z")), 0);
+        assert_eq!(
+            share(&OpenErasure { is_certified: true, ..one }, at("2027-01-01T00:00:00Z")),
+            0
+        );
     }
 }

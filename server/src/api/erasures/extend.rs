@@ -78,8 +78,7 @@ pub async fn handler(
     let row = found(&app, &caller, erasure_id).await?;
     let of = reference(&caller, &row);
     let process = app.erasures.process();
-    let position =
-        process.extend(&caller.actor(), of, request.reason).await.map_err(refused)?;
+    let position = process.extend(&caller.actor(), of, request.reason).await.map_err(refused)?;
     let view = shown(&app, &caller, row.erasure_id, position).await?;
     Ok(with_write_position(Json(view).into_response(), position))
 }

@@ -132,9 +132,9 @@ impl ErasureView {
             until: row.retained_until,
         });
         let digests = [("live", &row.live_digest), ("final", &row.final_digest)];
-        let certificates = digests.into_iter().filter_map(|(kind, digest)| {
-            Some(CertificateView { kind, digest: digest.clone()? })
-        });
+        let certificates = digests
+            .into_iter()
+            .filter_map(|(kind, digest)| Some(CertificateView { kind, digest: digest.clone()? }));
         Self {
             erasure_id: row.erasure_id,
             subject_id: row.subject_id,

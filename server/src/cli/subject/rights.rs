@@ -44,8 +44,9 @@ fn hold_reason(text: &str) -> Result<HoldReason, String> {
 }
 
 fn restriction_reason(text: &str) -> Result<RestrictionReason, String> {
-    let parse =
-        |text: &str| RestrictionReason::parse(text).filter(|one| *one != RestrictionReason::Deferral);
+    let parse = |text: &str| {
+        RestrictionReason::parse(text).filter(|one| *one != RestrictionReason::Deferral)
+    };
     word(parse, &["18.1.a", "18.1.b", "18.1.c", "18.1.d"], text)
 }
 
@@ -90,7 +91,10 @@ pub(super) async fn run_restrict(
     Ok(ExitStatus::Success)
 }
 
-pub(super) async fn run_unrestrict(config: &Config, one: &OneSubject) -> anyhow::Result<ExitStatus> {
+pub(super) async fn run_unrestrict(
+    config: &Config,
+    one: &OneSubject,
+) -> anyhow::Result<ExitStatus> {
     let lifted = Instance::run(config, async |instance| {
         let store = &instance.store;
         let of = one.find(store).await?;
