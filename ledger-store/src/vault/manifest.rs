@@ -197,7 +197,7 @@ impl Vault {
     }
 
     /// Restricts subjects, whose keys then seal nothing new, or frees them again; at once in this
-    /// process, and within [`FENCE_EFFECT`] in every process. Fenced and destroyed keys stay. A
+    /// process, and within [`FENCE_EFFECT`](super::FENCE_EFFECT) in every process. Fenced and destroyed keys stay. A
     /// repetition changes nothing.
     ///
     /// # Errors

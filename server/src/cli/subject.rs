@@ -29,9 +29,9 @@ Lists every person with the number. Other users of this machine can see the argu
     /// Erase a person: destroy the keys of the person's data, and issue a certificate
     #[command(after_help = "Examples:
   call-ledger subject erase 01a1fcae-… --tenant acme --ground 17.1.a --yes
-  call-ledger subject erase 01a1fcae-… --tenant acme --ground 17.1.b --yes --output json
+  call-ledger subject erase 01a1fcae-… --tenant acme --ground 17.1.b --yes --now --output json
 
-Carries the erasure out to its live certificate. An erasure of the person that has not ended is continued. A legal
+Carries the erasure out to its live certificate, with --now to the final one. An erasure of the person that has not ended is continued. A legal
 hold defers it.")]
     Erase(erase::EraseArgs),
     /// Write everything the log has about a person into a file that is encrypted to a passphrase

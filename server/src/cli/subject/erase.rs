@@ -1,11 +1,16 @@
 //! `subject erase`.
 
-use ledger_app::erasures::{ErasureError, ErasureProcess, ErasureRef, NewRequest};
+use std::time::Duration;
+
+use anyhow::Context;
+use ledger_app::erasures::{ErasureError, ErasureProcess, ErasureRef, NewRequest, Progress};
 use ledger_core::erasure::{ErasureRejection, Step};
 use ledger_core::event::{Ground, IdentityCheck, Requester};
 use ledger_core::ids::{SubjectId, TenantId};
 use ledger_store::Store;
+use ledger_store::roll::RollError;
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 use super::{OneSubject, word};
 use crate::cli::exit::{ExitStatus, usage_error};
@@ -13,6 +18,11 @@ use crate::cli::output;
 use crate::config::Config;
 use crate::erasures::{process, with_projections};
 use crate::instance::Instance;
+
+/// Longest wait for other work on the keys of the tenant.
+const MAX_WAIT: Duration = Duration::from_mins(2);
+/// Time between two attempts.
+const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EraseArgs {
@@ -27,6 +37,9 @@ pub(crate) struct EraseArgs {
     /// Check of its identity: account, known_handle, document or not_required
     #[arg(long, value_name = "CHECK", value_parser = identity, default_value = "not_required")]
     identity: IdentityCheck,
+    /// Roll the epoch of the tenant too, so that no copy in a backup can be opened, and issue the final certificate
+    #[arg(long)]
+    now: bool,
     /// Confirm that the person's data become unreadable
     #[arg(long)]
     yes: bool,
@@ -57,7 +70,11 @@ pub(super) async fn run(config: &Config, args: &EraseArgs) -> anyhow::Result<Exi
         let process = process(store);
         with_projections(store, async || {
             let of = requested(&process, store, (tenant_id, subject_id), args).await?;
-            process.run_to(of, Step::Certified).await?;
+            let progress = process.run_to(of, Step::Certified).await?;
+            if args.now && progress == Progress::Advanced {
+                roll(store, tenant_id).await?;
+                process.run_to(of, Step::Erased).await?;
+            }
             let rights = store.rights(tenant_id, of.subject_id).await?;
             let erasure = rights.state.erasure(of.erasure_id).ok_or(ErasureError::NotFound)?;
             Ok((of, erasure.phase.state()))
@@ -68,6 +85,21 @@ pub(super) async fn run(config: &Config, args: &EraseArgs) -> anyhow::Result<Exi
     let done = json!({ "erasure_id": of.erasure_id, "state": state.as_str() });
     output::object(config.output, &done)?;
     Ok(ExitStatus::Success)
+}
+
+/// Rolls the epoch of the tenant. Waits for a roll that runs, and for other erasures between their fence and
+/// the destruction of their keys.
+async fn roll(store: &Store, tenant_id: TenantId) -> anyhow::Result<()> {
+    let deadline = Instant::now() + MAX_WAIT;
+    loop {
+        match store.roll_epoch(tenant_id).await {
+            Ok(_) => return Ok(()),
+            Err(RollError::Running | RollError::Fenced { .. }) if Instant::now() < deadline => {
+                sleep(RETRY).await;
+            }
+            Err(error) => return Err(error).context("the epoch was not rolled"),
+        }
+    }
 }
 
 /// Requests the erasure; one that has not ended is continued.
