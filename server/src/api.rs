@@ -16,6 +16,7 @@ pub mod keys;
 pub mod parked;
 pub mod quarantine;
 pub mod read_models;
+pub mod retention;
 pub mod settings;
 pub mod sources;
 pub mod tasks;
@@ -71,6 +72,7 @@ pub fn routes() -> DeclaredRoutes {
         exports::create::handler,
         exports::show::handler,
         exports::file::handler,
+        retention::due::handler,
         tasks::list::handler,
         tasks::create::handler,
         tasks::finish::handler,

@@ -21,6 +21,7 @@ mod parked;
 mod probe;
 mod projection;
 mod quarantine;
+mod retention;
 mod serve;
 mod settings;
 mod source;
@@ -74,6 +75,9 @@ enum Command {
     /// Create, list and change webhook sources
     #[command(subcommand)]
     Source(source::Command),
+    /// What is past the retention periods of a tenant
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// The rights of persons over their data
     #[command(subcommand)]
     Subject(subject::Command),
@@ -189,6 +193,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
+        Command::Retention(command) => retention::run(config, &command).await,
         Command::Subject(command) => subject::run(config, &command).await,
         Command::Appointment(command) => appointment::run(config, &command).await,
         Command::Availability(args) => availability::run(config, &args).await,

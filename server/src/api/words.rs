@@ -105,7 +105,7 @@ words! {
     TenantStateName = "active" | "frozen" | "closed";
     /// Name of a setting.
     SettingWord = "plan" | "hours" | "resources" | "services" | "bookings" | "reminders"
-        | "dispositions" | "annotations" | "lead_score" | "contacts";
+        | "dispositions" | "annotations" | "lead_score" | "contacts" | "retention";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
     /// Result of an informational message.
@@ -136,6 +136,8 @@ words! {
     ExportFailureName = "interrupted" | "outdated" | "erased" | "incomplete" | "storage" | "unavailable";
     /// Form of the file of an export.
     ExportFormatName = "zip";
+    /// Class of data with a period of retention.
+    RetentionClassName = "calls" | "recordings" | "transcripts" | "contacts";
     /// The party that requests something on the data of a person.
     RequesterName = "person" | "representative" | "controller" | "authority";
     /// Kind of a handle that a user adds or ends.
