@@ -11,6 +11,7 @@ mod commands;
 pub mod contacts;
 pub mod deliveries;
 pub mod due;
+pub mod erasures;
 pub mod exports;
 pub mod keys;
 pub mod parked;
@@ -19,6 +20,7 @@ pub mod read_models;
 pub mod retention;
 pub mod settings;
 pub mod sources;
+pub mod subjects;
 pub mod tasks;
 pub mod tenant;
 pub mod usage;
@@ -77,6 +79,18 @@ pub fn routes() -> DeclaredRoutes {
         tasks::create::handler,
         tasks::finish::handler,
         tasks::cancel::handler,
+        subjects::lookup::handler,
+        subjects::show::handler,
+        subjects::erase::handler,
+        subjects::place_hold::handler,
+        subjects::release_hold::handler,
+        subjects::restrict::handler,
+        subjects::lift_restriction::handler,
+        erasures::list::handler,
+        erasures::show::handler,
+        erasures::certificate::handler,
+        erasures::refuse::handler,
+        erasures::extend::handler,
         parked::list::handler,
         parked::retry::handler,
         parked::drop::handler,

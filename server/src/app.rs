@@ -23,6 +23,7 @@ use crate::problem::ApiError;
 use crate::public_url::PublicUrl;
 use crate::read_admission::ReadAdmission;
 use crate::read_budget::ReadBudget;
+use ledger_app::erasures::ErasureWorker;
 use ledger_app::intake::FollowUps;
 
 /// State shared by all handlers. Cheap to clone.
@@ -40,6 +41,8 @@ pub struct App {
     pub counts: Arc<OutcomeCounter>,
     /// Tool calls whose outcome could not be confirmed, until a follow-up task is recorded.
     pub follow_ups: Arc<FollowUps>,
+    /// Erasures, legal holds and restrictions of persons.
+    pub erasures: Arc<ErasureWorker>,
     /// Renders the process's metrics for `/metrics`.
     pub metrics: PrometheusHandle,
     /// Resource bounds for each client and for the process.
@@ -89,6 +92,7 @@ impl App {
         let position_watch = PositionWatch::start(&store);
         let files = ExportFiles::new(store.keyring().directory().with_file_name("exports"));
         let exports = AccessExports::new(Arc::clone(&store), files);
+        let erasures = Arc::new(ErasureWorker::new(crate::erasures::process(&store)));
         Self {
             store,
             engine: Health::default(),
@@ -96,6 +100,7 @@ impl App {
             lookups: Arc::new(LookupLimiter::new(limits.lookups)),
             counts,
             follow_ups: Arc::new(FollowUps::new(limits.follow_up_delay)),
+            erasures,
             metrics,
             limits,
             body_budgets: BodyBudgets::new(&limits),

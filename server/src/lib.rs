@@ -7,6 +7,7 @@ pub mod cli;
 mod connections;
 pub mod contract;
 pub mod demo;
+pub mod erasures;
 mod headers;
 pub mod http;
 mod idempotency;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
 use ledger_app::access_export::{AccessExports, ExportFiles};
+use ledger_app::erasures::ErasureWorker;
 use ledger_app::fault::chain;
 use ledger_store::Store;
 use projections::Runner;
@@ -39,6 +40,8 @@ const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
 const EXPORTS: &str = "exports";
+const EPOCHS: &str = "epochs";
+const ERASURES: &str = "erasures";
 const METRICS: &str = "metrics";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
@@ -167,6 +170,8 @@ impl Service {
         app.data_dir = network.data_dir.as_deref().map(Arc::from);
         if let Some(exports) = &network.exports {
             let files = ExportFiles::new(exports.clone());
+            let process = crate::erasures::process(&app.store).with_exports(files.clone());
+            app.erasures = Arc::new(ErasureWorker::new(process));
             app.exports = AccessExports::new(Arc::clone(&app.store), files);
         }
         start_recorders(&mut workers, &app);
@@ -221,6 +226,7 @@ impl Service {
         self.workers.cancel(DENIALS);
         self.workers.cancel(COUNTS);
         self.workers.cancel(FOLLOW_UPS);
+        self.workers.cancel(ERASURES);
         let left = || final_records.saturating_duration_since(Instant::now());
         if self.workers.wait(DENIALS, left()).await == WaitResult::TimedOut {
             tracing::warn!("audit.denials_not_recorded");
@@ -232,6 +238,9 @@ impl Service {
             tracing::warn!("follow_up.shutdown_timed_out");
         }
         self.workers.abort(EXPORTS);
+        if self.workers.wait(ERASURES, left()).await == WaitResult::TimedOut {
+            self.workers.abort(ERASURES);
+        }
         self.workers.abort(METRICS);
         self.workers.abort(OPERATIONS);
         self.runner.stop().await;
@@ -246,8 +255,8 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
-/// Starts the workers that record refusals, webhook counts and follow-up tasks, that delete expired exports, and
-/// the upkeep of the metrics.
+/// Starts the workers that record refusals, webhook counts and follow-up tasks, the one that carries out
+/// erasures, the one that deletes expired exports, and the upkeep of the metrics.
 fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(METRICS, |_| telemetry::metrics_upkeep(telemetry::metrics()));
     let (files, store) = (app.exports.files().clone(), Arc::clone(&app.store));
@@ -270,4 +279,11 @@ fn start_recorders(workers: &mut Workers, app: &App) {
         let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
         async move { follow_ups.run(&store, stop).await }
     });
+    let store = Arc::clone(&app.store);
+    workers.start(EPOCHS, move |stop| {
+        let store = Arc::clone(&store);
+        async move { ledger_app::epochs::run(&store, stop).await }
+    });
+    let erasures = Arc::clone(&app.erasures);
+    workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
 }

@@ -4,6 +4,7 @@ mod batches;
 mod fences;
 mod key_files;
 mod keyring;
+mod processes;
 mod tampering;
 
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, cluster, messages, run};

@@ -64,6 +64,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "CALL_LEDGER_EXPORTS", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exports: Option<PathBuf>,
+    /// Directory of the erasure journal [default: journal in the data directory]
+    #[arg(long, global = true, env = "CALL_LEDGER_JOURNAL", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<PathBuf>,
 }
 
 /// Form of standard output.
@@ -121,6 +125,9 @@ pub struct Config {
     /// Directory of the files of exports; see [`Config::exports_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exports: Option<PathBuf>,
+    /// Directory of the erasure journal; see [`Config::journal_path`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<PathBuf>,
     /// Number of append workers. Each holds one database connection and one batch at a time.
     pub append_lanes: usize,
     /// Size of the connection pool for reads.
@@ -156,6 +163,7 @@ impl Default for Config {
             root_key: None,
             keyring: None,
             exports: None,
+            journal: None,
             append_lanes: 2,
             connections: 16,
             max_body_bytes: 5_000_000,
@@ -246,6 +254,18 @@ impl Config {
         self.exports.clone().unwrap_or_else(|| self.data_dir.join("exports"))
     }
 
+    /// Directory of the erasure journal; by default `journal` in the data directory.
+    #[must_use]
+    pub fn journal_path(&self) -> PathBuf {
+        self.journal.clone().unwrap_or_else(|| self.data_dir.join("journal"))
+    }
+
+    /// File of the signing key: `signing.key` beside the root key.
+    #[must_use]
+    pub fn signing_key_path(&self) -> PathBuf {
+        self.root_key_path().with_file_name("signing.key")
+    }
+
     /// The default settings with this data directory.
     #[must_use]
     pub fn in_dir(data_dir: &Path) -> Self {
@@ -277,6 +297,7 @@ mod tests {
             root_key: Some(PathBuf::new()),
             keyring: Some(PathBuf::new()),
             exports: Some(PathBuf::new()),
+            journal: Some(PathBuf::new()),
             ..Config::default()
         };
         let whole = serde_json::to_value(whole).expect("plain data");

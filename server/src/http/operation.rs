@@ -18,7 +18,7 @@ pub enum Access {
     Read,
     /// Keys with scope `write`.
     Write,
-    /// Keys with scope `compliance`.
+    /// Keys with scope `compliance`, for the rights of persons over their data.
     Compliance,
     /// Keys with scope `admin`.
     Admin,
