@@ -145,7 +145,8 @@ impl Writer<'_> {
         }
         self.write_tables(&calls, &gathered).await?;
         let counts = gathered.counts;
-        let record = gathered.into_record(head, calls, self.about);
+        let settings = self.store.call_settings(self.tenant_id).await?;
+        let record = gathered.into_record(head, calls, (self.about, &settings.retention));
         let fault = |error| AccessExportError::from(Fault::internal(&error));
         let json = serde_json::to_vec_pretty(&record).map_err(fault)?;
         for (name, bytes) in [
