@@ -17,6 +17,7 @@ pub mod keys;
 pub mod parked;
 pub mod quarantine;
 pub mod read_models;
+pub mod retention;
 pub mod settings;
 pub mod sources;
 pub mod subjects;
@@ -73,6 +74,7 @@ pub fn routes() -> DeclaredRoutes {
         exports::create::handler,
         exports::show::handler,
         exports::file::handler,
+        retention::due::handler,
         tasks::list::handler,
         tasks::create::handler,
         tasks::finish::handler,

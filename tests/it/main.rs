@@ -46,6 +46,7 @@ mod quarantine;
 mod read_models;
 mod reaper;
 mod rebuild;
+mod retention;
 mod rights;
 mod routing;
 mod samples;

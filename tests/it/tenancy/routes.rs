@@ -45,6 +45,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("post", "/v1/subjects/{subject_id}/export", "compliance"),
     ("get", "/v1/exports/{export_id}", "compliance"),
     ("get", "/v1/exports/{export_id}/file", "compliance"),
+    ("get", "/v1/retention/due", "compliance"),
     ("get", "/v1/tasks", "read"),
     ("post", "/v1/tasks", "write"),
     ("post", "/v1/tasks/{task_id}/cancel", "write"),
@@ -144,6 +145,7 @@ impl Route {
             // `personal` includes `read`.
             "read" => &SCOPES[2..],
             "admin" => &SCOPES[..4],
+            "compliance" => &["read", "personal", "write", "admin"],
             "write" => &["read", "personal", "compliance", "admin"],
             "compliance" => &["read", "personal", "write", "admin"],
             _ => panic!("which scopes do not open {}?", self.template),
