@@ -5,6 +5,7 @@
 //! no HTTP and no ambient clock. Every function depends on its arguments only and never fails for
 //! another reason.
 
+pub mod access_export;
 pub mod actor;
 pub mod aggregate;
 pub mod annotation;

@@ -12,6 +12,7 @@ pub mod contacts;
 pub mod deliveries;
 pub mod due;
 pub mod erasures;
+pub mod exports;
 pub mod keys;
 pub mod parked;
 pub mod quarantine;
@@ -69,6 +70,9 @@ pub fn routes() -> DeclaredRoutes {
         contacts::add_handle::handler,
         contacts::end_handles::handler,
         due::handler,
+        exports::create::handler,
+        exports::show::handler,
+        exports::file::handler,
         tasks::list::handler,
         tasks::create::handler,
         tasks::finish::handler,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ledger_app::access_export::{AccessExports, ExportFiles};
 use ledger_app::api_key::tenant_of_key;
 use ledger_app::bookings::CommandAdmission;
 use ledger_app::workers::WorkersHealth;
@@ -62,6 +63,8 @@ pub struct App {
     pub position_watch: PositionWatch,
     /// The public address of the server, for signatures over URLs.
     pub(crate) public_url: PublicUrl,
+    /// Exports of persons' data, with their files.
+    pub exports: AccessExports,
     /// The data directory, for the disk gauges; `None` with an external database.
     pub data_dir: Option<Arc<Path>>,
     /// Becomes true during shutdown when the drain time for requests is over.
@@ -90,6 +93,8 @@ impl App {
         let connections = store.app().options().get_max_connections();
         let position_watch = PositionWatch::start(&store);
         let erasures = Arc::new(ErasureWorker::new(crate::erasures::process(&store)));
+        let files = ExportFiles::new(store.keyring().directory().with_file_name("exports"));
+        let exports = AccessExports::new(Arc::clone(&store), files);
         Self {
             store,
             engine: Health::default(),
@@ -107,6 +112,7 @@ impl App {
             workers: WorkersHealth::default(),
             position_watch,
             public_url: PublicUrl::default(),
+            exports,
             data_dir: None,
             shutdown,
         }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
+use ledger_app::access_export::{AccessExports, ExportFiles};
 use ledger_app::fault::chain;
 use ledger_store::Store;
+use ledger_store::vault::VaultError;
 use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -37,8 +39,9 @@ const OPERATIONS: &str = "operations";
 const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
-const EPOCHS: &str = "epochs";
 const ERASURES: &str = "erasures";
+const EXPORTS: &str = "exports";
+const EPOCHS: &str = "epochs";
 const METRICS: &str = "metrics";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
@@ -59,6 +62,8 @@ pub struct NetworkSettings {
     pub public_url: Option<String>,
     /// The data directory, for its disk's figures; `None` when the database is elsewhere.
     pub data_dir: Option<PathBuf>,
+    /// The directory of the files of exports; `None` is `exports` beside the keyring.
+    pub exports: Option<PathBuf>,
 }
 
 impl NetworkSettings {
@@ -72,6 +77,7 @@ impl NetworkSettings {
             proxies: Vec::new(),
             public_url: None,
             data_dir: None,
+            exports: None,
         }
     }
 
@@ -83,6 +89,7 @@ impl NetworkSettings {
             cors_origins: config.cors_origins.clone(),
             proxies: config.proxies.clone(),
             public_url: config.public_url.clone(),
+            exports: Some(config.exports_path()),
             data_dir: config.database_url.is_none().then(|| config.data_dir.clone()),
             ..Self::at(config.listen)
         }
@@ -151,6 +158,11 @@ impl Service {
             let error = chain(&error);
             tracing::error!(error, "the keyring is not available: no webhooks are taken");
         }
+        // The reason for which the gate stays closed is in the log.
+        if let Err(VaultError::Database(error)) = store.vault().gate().check().await {
+            let error = chain(&error);
+            tracing::error!(error, "the erasure journal was not compared with the database");
+        }
         // Parsing the first phone number loads the numbering plans, so this is done before any request.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
@@ -161,6 +173,10 @@ impl Service {
         app.public_url = PublicUrl::new(network.public_url.as_deref());
         app.workers = workers.health();
         app.data_dir = network.data_dir.as_deref().map(Arc::from);
+        if let Some(exports) = &network.exports {
+            let files = ExportFiles::new(exports.clone());
+            app.exports = AccessExports::new(Arc::clone(&app.store), files);
+        }
         start_recorders(&mut workers, &app);
         let proxies: Arc<[Network]> = network.proxies.clone().into();
         let unread = unread(&app);
@@ -227,6 +243,7 @@ impl Service {
         if self.workers.wait(ERASURES, left()).await == WaitResult::TimedOut {
             self.workers.abort(ERASURES);
         }
+        self.workers.abort(EXPORTS);
         self.workers.abort(METRICS);
         self.workers.abort(OPERATIONS);
         self.runner.stop().await;
@@ -241,10 +258,15 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
-/// Starts the workers that record refusals, webhook counts and follow-up tasks, the one that carries out
-/// erasures, and the upkeep of the metrics.
+/// Starts the workers that record refusals, webhook counts and follow-up tasks, that carry out erasures and delete
+/// expired exports, and the upkeep of the metrics.
 fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(METRICS, |_| telemetry::metrics_upkeep(telemetry::metrics()));
+    let (files, store) = (app.exports.files().clone(), Arc::clone(&app.store));
+    workers.start(EXPORTS, move |stop| {
+        let (files, store) = (files.clone(), Arc::clone(&store));
+        async move { files.run(&store, stop).await }
+    });
     let (denials, store) = (Arc::clone(&app.denials), Arc::clone(&app.store));
     workers.start(DENIALS, move |stop| {
         let (denials, store) = (Arc::clone(&denials), Arc::clone(&store));
@@ -260,11 +282,11 @@ fn start_recorders(workers: &mut Workers, app: &App) {
         let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
         async move { follow_ups.run(&store, stop).await }
     });
+    let erasures = Arc::clone(&app.erasures);
+    workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
     let store = Arc::clone(&app.store);
     workers.start(EPOCHS, move |stop| {
         let store = Arc::clone(&store);
         async move { ledger_app::epochs::run(&store, stop).await }
     });
-    let erasures = Arc::clone(&app.erasures);
-    workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
 }

@@ -8,6 +8,8 @@ mod bench;
 mod bookings;
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/custody.rs"]
+mod custody;
 #[path = "cli/database.rs"]
 mod database;
 #[path = "cli/dates.rs"]

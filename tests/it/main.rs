@@ -1,5 +1,6 @@
 //! The integration test binary: one rule per test, on real PostgreSQL, real HTTP and real samples.
 
+mod access_export;
 mod analytics;
 mod annotations;
 mod append;

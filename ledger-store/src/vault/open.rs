@@ -191,6 +191,7 @@ impl Vault {
         tenant_id: TenantId,
         mut wanted: Vec<(SubjectId, u32)>,
     ) -> Result<PreparedKeys, VaultError> {
+        self.keys.gate.pass().await?;
         wanted.sort_unstable();
         wanted.dedup();
         let begun = Instant::now();

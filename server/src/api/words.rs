@@ -151,6 +151,12 @@ words! {
     ParkedOutcome = "folded" | "parked";
     /// Kind of an entry of a contact's timeline.
     TimelineKindName = "call" | "appointment" | "change" | "note" | "task";
+    /// State of an export of a person's data.
+    ExportStateName = "requested" | "ready" | "expired" | "failed" | "deleted";
+    /// Reason for which the file of an export was not made.
+    ExportFailureName = "interrupted" | "outdated" | "erased" | "incomplete" | "storage" | "unavailable";
+    /// Form of the file of an export.
+    ExportFormatName = "zip";
     /// Kind of a handle that a user adds or ends.
     HandleKindName = "phone" | "email" | "external_id";
     /// State of a version after a command.

@@ -1,6 +1,7 @@
 //! `subject`: persons, for the rights over their data. No command prints a name, number or address.
 
 mod erase;
+mod export;
 mod find;
 mod rights;
 
@@ -33,6 +34,14 @@ Lists every person with the number. Other users of this machine can see the argu
 Carries the erasure out to its live certificate, with --now to the final one. An erasure of the person that has not ended is continued. A legal
 hold defers it.")]
     Erase(erase::EraseArgs),
+    /// Write everything the log has about a person into a file that is encrypted to a passphrase
+    #[command(after_help = "Examples:
+  call-ledger subject export 01a1fcae-… --tenant acme --out person.age
+  call-ledger subject export 01a1fcae-… --tenant acme --passphrase-file passphrase.txt
+
+The file is a zip, encrypted in the format of age: `age -d person.age > person.zip` opens it. Without
+--passphrase-file a passphrase is generated and printed once.")]
+    Export(export::Args),
     /// Place a legal hold: as long as it is not released, the person is not erased
     #[command(after_help = "Example:
   call-ledger subject hold 01a1fcae-… --tenant acme --reason litigation")]
@@ -86,6 +95,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
         Command::Find(args) => find::run(config, args).await,
         Command::Show(one) => find::run_show(config, one).await,
         Command::Erase(args) => erase::run(config, args).await,
+        Command::Export(args) => export::run(config, args).await,
         Command::Hold(args) => rights::run_hold(config, args).await,
         Command::Release(args) => rights::run_release(config, args).await,
         Command::Restrict(args) => rights::run_restrict(config, args).await,
