@@ -141,6 +141,8 @@ pub struct Vault {
     keyring: Arc<Keyring>,
     keys: Keys,
     resolver: mpsc::Sender<resolve::PendingResolution>,
+    /// Whether data of restricted subjects are opened.
+    opens_restricted: bool,
 }
 
 impl Vault {
@@ -161,7 +163,7 @@ impl Vault {
         };
         let (resolver, waiting) = mpsc::channel(MAX_QUEUED);
         let process_id = ids.random();
-        let vault = Self { pool, intake, keyring, keys, resolver };
+        let vault = Self { pool, intake, keyring, keys, resolver, opens_restricted: false };
         let worker = resolve::run(vault.worker(clock, ids), waiting);
         tokio::spawn(stage::drive(Stage::Vault, worker));
         let Keys { subjects, fences, gate, .. } = &vault.keys;
@@ -169,6 +171,13 @@ impl Vault {
         tokio::spawn(fence_watch::run(vault.intake.clone(), process_id, subjects.clone(), watch));
         tokio::spawn(Gate::watch(vault.intake.clone(), gate.downgrade()));
         vault
+    }
+
+    /// The same vault for a reader that may see the data of restricted subjects, such as for the rights of the
+    /// person or for legal claims (Article 18(2)).
+    #[must_use]
+    pub fn with_restricted(&self) -> Self {
+        Self { opens_restricted: true, ..self.clone() }
     }
 
     /// The start gate of the vault.

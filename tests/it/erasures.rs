@@ -4,6 +4,7 @@
 mod converge;
 mod holds;
 mod process;
+mod races;
 mod refused;
 
 use std::time::{Duration, Instant};
