@@ -15,6 +15,7 @@ mod contacts;
 mod contract;
 mod due;
 mod embedded;
+mod erasure_journal;
 mod exactly_once;
 mod execute;
 mod field;
