@@ -13,6 +13,7 @@ pub mod deliveries;
 pub mod due;
 pub mod keys;
 pub mod parked;
+pub mod public_key;
 pub mod quarantine;
 pub mod read_models;
 pub mod settings;
@@ -97,6 +98,7 @@ pub fn routes() -> DeclaredRoutes {
         read_models::promote::handler,
         read_models::rollback::handler,
         read_models::cancel::handler,
+        public_key::handler,
         usage::handler,
         tenant::show::handler,
         tenant::update::handler,

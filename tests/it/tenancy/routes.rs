@@ -46,6 +46,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("post", "/v1/tasks", "write"),
     ("post", "/v1/tasks/{task_id}/cancel", "write"),
     ("post", "/v1/tasks/{task_id}/done", "write"),
+    ("get", "/v1/ledger/public-key", "read"),
     ("get", "/v1/parked", "admin"),
     ("post", "/v1/parked/{parked_id}/drop", "admin"),
     ("post", "/v1/parked/{parked_id}/retry", "admin"),
