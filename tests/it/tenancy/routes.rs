@@ -62,6 +62,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("delete", "/v1/subjects/{subject_id}/holds/{hold_id}", "compliance"),
     ("post", "/v1/subjects/{subject_id}/restriction", "compliance"),
     ("delete", "/v1/subjects/{subject_id}/restriction", "compliance"),
+    ("get", "/v1/ledger/public-key", "read"),
     ("get", "/v1/parked", "admin"),
     ("post", "/v1/parked/{parked_id}/drop", "admin"),
     ("post", "/v1/parked/{parked_id}/retry", "admin"),
