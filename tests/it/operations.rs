@@ -39,8 +39,9 @@ fn the_probes_report_liveness_and_readiness() {
                 "lag_seconds": 0, "parked": 0, "stalled": 0, "reason": null,
             })
         };
-        let workers = ["metrics", "denials", "counts", "follow_ups", "epochs", "api"]
-            .map(|name| serde_json::json!({ "name": name, "state": "running", "restarts": 0 }));
+        let workers =
+            ["metrics", "exports", "denials", "counts", "follow_ups", "epochs", "erasures", "api"]
+                .map(|name| serde_json::json!({ "name": name, "state": "running", "restarts": 0 }));
         let expected = serde_json::json!({
             "status": "ready", "database": "ok", "migrations": "ok", "keyring": "ok", "journal": "ok",
             "lag_events": 0, "halted": 0, "parked": 0,
