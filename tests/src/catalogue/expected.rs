@@ -32,6 +32,10 @@ pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
     exception("ledger.sources_by_id", "a webhook names its source before a tenant is known"),
     exception("ledger.source_routes_by_value", "a shared source asks whose an id is"),
     exception("vault.fences_by_time", "each server looks for the fences of all tenants"),
+    exception(
+        "vault.applied_entries_by_entry",
+        "the journal is of every tenant, and its last entry is compared",
+    ),
     exception("projection.checkpoints_by_projection", "the engine asks who is behind"),
 ];
 
