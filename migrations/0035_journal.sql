@@ -10,10 +10,10 @@ create table vault.applied_entries (
   stream_id  uuid,
   applied_at timestamptz not null,
   primary key (tenant_id, erasure_id),
-  constraint applied_entries_entry unique (entry),
   constraint applied_entries_from_one check (entry > 0),
   constraint applied_entries_digest_sha256 check (length(digest) = 32)
 );
+create index applied_entries_by_entry on vault.applied_entries (entry);
 comment on table  vault.applied_entries            is 'Entries of the erasure journal whose keys are destroyed in this database. A database without the newest ones is an older copy, and is not served.';
 comment on column vault.applied_entries.tenant_id  is 'The tenant.';
 comment on column vault.applied_entries.erasure_id is 'The erasure.';

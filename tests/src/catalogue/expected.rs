@@ -38,6 +38,10 @@ pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
     exception("vault.fences_by_time", "each server looks for the fences of all tenants"),
     exception("vault.restrictions_by_time", "as fences_by_time"),
     exception("vault.epochs_by_change", "each server looks for changes of all tenants"),
+    exception(
+        "vault.applied_entries_by_entry",
+        "the journal is of every tenant, and its last entry is compared",
+    ),
     exception("projection.checkpoints_by_projection", "the engine asks who is behind"),
 ];
 
