@@ -115,7 +115,7 @@ impl AccessState {
     }
 
     fn check_readable(&self, subject_id: SubjectId) -> Result<(), AccessRejection> {
-        if let Some(into) = self.subject.survivor_of(subject_id) {
+        if let Some(into) = self.subject.merged_into(subject_id) {
             return Err(AccessRejection::Merged { into });
         }
         let parts = self.parts_of(subject_id);
@@ -192,7 +192,7 @@ impl Aggregate for AccessExports {
         state: &AccessState,
         command: &AccessCommand,
     ) -> Vec<Stream> {
-        let survivor = state.subject.survivor_of(command.subject_id);
+        let survivor = state.subject.merged_into(command.subject_id);
         let parts = state.parts_of(command.subject_id);
         let stream =
             |subject_id| Stream::new(tenant_id.subject_stream(subject_id), StreamKind::Subject);

@@ -31,6 +31,7 @@ pub mod personal;
 pub mod phone;
 pub mod plausible;
 pub mod provider;
+pub mod retention;
 pub mod scope;
 pub mod section;
 pub mod settings;

@@ -42,7 +42,7 @@ pub struct JournaledKey {
     pub subject_id: SubjectId,
     /// Generation of the key, from 1.
     pub generation: u32,
-    /// SHA-256 of the key.
+    /// Fingerprint of the key, as in the vault.
     pub fingerprint: HexDigest,
 }
 

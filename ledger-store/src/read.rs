@@ -21,7 +21,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use about::{
-    Selection, StreamAbout, Window, count_elsewhere, events_about, stream_lengths, streams_about,
+    Selection, StreamAbout, Window, count_elsewhere, positions_about, stream_lengths, streams_about,
 };
 pub use event_size::{EventSize, event_sizes};
 pub use full::{FullEvent, full_after};

@@ -23,6 +23,7 @@ mod probe;
 mod projection;
 mod quarantine;
 mod restore;
+mod retention;
 mod serve;
 mod settings;
 mod source;
@@ -76,6 +77,9 @@ enum Command {
     /// Create, list and change webhook sources
     #[command(subcommand)]
     Source(source::Command),
+    /// What is past the retention periods of a tenant
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// Book, list and change appointments
     #[command(subcommand)]
     Appointment(appointment::Command),
@@ -197,6 +201,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
+        Command::Retention(command) => retention::run(config, &command).await,
         Command::Appointment(command) => appointment::run(config, &command).await,
         Command::Availability(args) => availability::run(config, &args).await,
         Command::Subject(command) => subject::run(config, &command).await,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
 use ledger_app::access_export::{AccessExports, ExportFiles};
+use ledger_app::erasures::ErasureWorker;
 use ledger_app::fault::chain;
 use ledger_store::Store;
 use ledger_store::vault::VaultError;
@@ -175,6 +176,8 @@ impl Service {
         app.data_dir = network.data_dir.as_deref().map(Arc::from);
         if let Some(exports) = &network.exports {
             let files = ExportFiles::new(exports.clone());
+            let process = crate::erasures::process(&app.store).with_exports(files.clone());
+            app.erasures = Arc::new(ErasureWorker::new(process));
             app.exports = AccessExports::new(Arc::clone(&app.store), files);
         }
         start_recorders(&mut workers, &app);

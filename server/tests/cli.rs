@@ -6,6 +6,8 @@ mod appointment;
 mod bench;
 #[path = "cli/bookings.rs"]
 mod bookings;
+#[path = "cli/certificate.rs"]
+mod certificate;
 #[path = "cli/config.rs"]
 mod config;
 #[path = "cli/custody.rs"]
@@ -247,6 +249,9 @@ fn every_command_has_a_help_text() {
         &["source", "disable", "--help"],
         &["source", "enable", "--help"],
         &["verify", "--help"],
+        &["verify", "certificate", "--help"],
+        &["verify", "journal", "--help"],
+        &["restore", "reconcile", "--help"],
         &["export", "events", "--help"],
         &["projection", "list", "--help"],
         &["projection", "rebuild", "--help"],

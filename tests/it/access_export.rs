@@ -67,6 +67,12 @@ impl Desk {
         id.unwrap_or_else(|| panic!("no contact: {page}")).to_owned()
     }
 
+    /// A time of a day in some days, for a booking.
+    fn in_days(&self, days: i64) -> String {
+        let day = self.tenant.store.clock().now().date_naive() + chrono::TimeDelta::days(days);
+        format!("{day}T09:00:00Z")
+    }
+
     async fn request(&self, subject: &str, body: &Value) -> (u16, Value) {
         let path = format!("/v1/subjects/{subject}/export");
         self.send(&self.officer, Method::POST, &path, body).await

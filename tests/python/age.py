@@ -99,7 +99,7 @@ def decrypt(file, passphrase):
         raise Refused("another format")
     salt = b"age-encryption.org/v1/scrypt" + unpadded(salt)
     wrapping = hashlib.scrypt(
-        passphrase.encode(), salt=salt, n=1 << int(cost), r=8, p=1, dklen=32, maxmem=1 << 31
+        passphrase.encode(), salt=salt, n=1 << int(cost), r=8, p=1, dklen=32, maxmem=1 << 30
     )
     file_key = open_aead(wrapping, bytes(12), unpadded(body))
     header = "\n".join([version, stanza, body, "---"]).encode()

@@ -170,12 +170,6 @@ impl SubjectState {
         self.restricted.contains(&subject_id)
     }
 
-    /// Returns the contact that a subject was merged into.
-    #[must_use]
-    pub fn survivor_of(&self, subject_id: SubjectId) -> Option<SubjectId> {
-        self.merged.get(&subject_id).copied()
-    }
-
     /// Returns the contacts that were merged into a subject, sorted.
     #[must_use]
     pub fn parts_of(&self, subject_id: SubjectId) -> Vec<SubjectId> {

@@ -7,7 +7,6 @@
 use ledger_core::ids::Position;
 use uuid::Uuid;
 
-use super::{Page, PageSize, StoredEvent, page_of};
 use crate::tenant_tx::TenantTx;
 
 /// A stream with events about a person.
@@ -80,22 +79,21 @@ pub async fn streams_about(
     .await
 }
 
-/// Returns a page of the selected events of a window, in order, with their sections.
+/// Returns the positions of the selected events of a window, in order, at most `limit` of them, each
+/// with the bytes of its sections. The sections are not read.
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn events_about(
+pub async fn positions_about(
     tx: &mut TenantTx,
     selection: Selection<'_>,
     window: Window,
-    size: PageSize,
-) -> sqlx::Result<Page<StoredEvent>> {
+    limit: i64,
+) -> sqlx::Result<Vec<(i64, usize)>> {
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query_as!(
-        StoredEvent,
+    let rows = sqlx::query!(
         r#"
-        select position, stream_id, stream_kind, stream_version, event_id, event_type, schema_version,
-               occurred_at, recorded_at, facts::text as "facts!", sections, bulk, subjects
+        select position, coalesce(octet_length(sections), 0) + coalesce(octet_length(bulk), 0) as "bytes!"
           from ledger.events
          where tenant_id = $1 and position > $2 and position <= $3
            and (stream_id = any ($4) or subjects && $5)
@@ -107,14 +105,12 @@ pub async fn events_about(
         window.to.0,
         selection.streams,
         selection.subjects,
-        size.limit(),
+        limit,
     )
-    .fetch(tx.conn());
-    let weight = |event: &StoredEvent| {
-        let sealed = [&event.sections, &event.bulk].into_iter().flatten().map(Vec::len);
-        event.facts.len() + sealed.sum::<usize>()
-    };
-    page_of(rows, size, weight).await
+    .fetch_all(tx.conn())
+    .await?;
+    let bytes = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+    Ok(rows.into_iter().map(|row| (row.position, bytes(row.bytes))).collect())
 }
 
 /// Returns the number of events of each stream up to a position, from the versions of the stream,

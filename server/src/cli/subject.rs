@@ -26,14 +26,6 @@ Lists every person with the number. Other users of this machine can see the argu
     #[command(after_help = "Example:
   call-ledger subject show 01a1fcae-… --tenant acme")]
     Show(OneSubject),
-    /// Erase a person: destroy the keys of the person's data, and issue a certificate
-    #[command(after_help = "Examples:
-  call-ledger subject erase 01a1fcae-… --tenant acme --ground 17.1.a --yes
-  call-ledger subject erase 01a1fcae-… --tenant acme --ground 17.1.b --yes --now --output json
-
-Carries the erasure out to its live certificate, with --now to the final one. An erasure of the person that has not ended is continued. A legal
-hold defers it.")]
-    Erase(erase::EraseArgs),
     /// Write everything the log has about a person into a file that is encrypted to a passphrase
     #[command(after_help = "Examples:
   call-ledger subject export 01a1fcae-… --tenant acme --out person.age
@@ -42,6 +34,14 @@ hold defers it.")]
 The file is a zip, encrypted in the format of age: `age -d person.age > person.zip` opens it. Without
 --passphrase-file a passphrase is generated and printed once.")]
     Export(export::Args),
+    /// Erase a person: destroy the keys of the person's data, and issue a certificate
+    #[command(after_help = "Examples:
+  call-ledger subject erase 01a1fcae-… --tenant acme --ground 17.1.a --yes
+  call-ledger subject erase 01a1fcae-… --tenant acme --ground 17.1.b --yes --now --output json
+
+Carries the erasure out to its live certificate, with --now to the final one. An erasure of the person that has not ended is continued. A legal
+hold defers it.")]
+    Erase(erase::EraseArgs),
     /// Place a legal hold: as long as it is not released, the person is not erased
     #[command(after_help = "Example:
   call-ledger subject hold 01a1fcae-… --tenant acme --reason litigation")]
@@ -94,8 +94,8 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
     match command {
         Command::Find(args) => find::run(config, args).await,
         Command::Show(one) => find::run_show(config, one).await,
-        Command::Erase(args) => erase::run(config, args).await,
         Command::Export(args) => export::run(config, args).await,
+        Command::Erase(args) => erase::run(config, args).await,
         Command::Hold(args) => rights::run_hold(config, args).await,
         Command::Release(args) => rights::run_release(config, args).await,
         Command::Restrict(args) => rights::run_restrict(config, args).await,

@@ -188,14 +188,14 @@ fn bookings_notes_tasks_changes_merges_and_reads_of_the_person_are_in_the_export
         let note = json!({ "text": "prefers the <b>window</b>" });
         desk.staff(Method::POST, &format!("/v1/calls/{call}/notes"), &note).await;
         let booking = json!({
-            "contact_id": first, "starts_at": "2031-03-03T09:00:00Z", "notes": "=HYPERLINK(1)",
+            "contact_id": first, "starts_at": desk.in_days(20), "notes": "=HYPERLINK(1)",
         });
         let booked = desk.staff(Method::POST, "/v1/appointments", &booking).await;
         let appointment = booked["appointment_id"].as_str().expect("an id").to_owned();
         desk.staff(Method::POST, &format!("/v1/appointments/{appointment}/cancel"), &Value::Null)
             .await;
         let task = json!({
-            "kind": "call_back", "due_at": "2031-03-04T09:00:00Z", "contact_id": first,
+            "kind": "call_back", "due_at": desk.in_days(21), "contact_id": first,
             "text": "call about the window",
         });
         desk.staff(Method::POST, "/v1/tasks", &task).await;

@@ -193,6 +193,7 @@ fn a_restricted_person_gets_an_export_and_an_erased_one_is_refused_by_name() {
             requester: Requester::Person,
             identity: IdentityCheck::Account,
             received_at: now,
+            text: None,
         };
         let plan = ErasurePlanned {
             erasure_id,
@@ -222,6 +223,28 @@ fn a_restricted_person_gets_an_export_and_an_erased_one_is_refused_by_name() {
         for expected in [1, 0] {
             let deleted = delete_exports_of(store, &desk.files(), tenant_id, &[subject_id]).await;
             assert_eq!(deleted.expect("they are deleted").len(), expected);
+        }
+        assert_eq!(desk.made(&id(&export)).await["state"], "deleted");
+        assert_eq!(desk.file(&id(&export)).await.0, 410);
+    });
+}
+
+#[test]
+fn an_erasure_deletes_the_files_of_the_person() {
+    run(async {
+        let desk = Desk::shared().await;
+        let contact = desk.call("erased-1", &anna("+15550100149"), "User: hello").await;
+        let (export, _) = desk.export(&contact).await;
+        let path = format!("/v1/subjects/{contact}/erasure");
+        let body = json!({ "ground": "17.1.b", "requested_by": "person" });
+        let (status, answer) = desk.send(&desk.officer, Method::POST, &path, &body).await;
+        assert_eq!(status, 202, "{answer}");
+        let export_id = ExportId(id(&export).parse().expect("an id"));
+        for _ in 0..300 {
+            if !desk.files().has(desk.tenant.tenant_id, export_id).await {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         assert_eq!(desk.made(&id(&export)).await["state"], "deleted");
         assert_eq!(desk.file(&id(&export)).await.0, 410);

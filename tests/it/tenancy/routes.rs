@@ -45,6 +45,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("post", "/v1/subjects/{subject_id}/export", "compliance"),
     ("get", "/v1/exports/{export_id}", "compliance"),
     ("get", "/v1/exports/{export_id}/file", "compliance"),
+    ("get", "/v1/retention/due", "compliance"),
     ("get", "/v1/tasks", "read"),
     ("post", "/v1/tasks", "write"),
     ("post", "/v1/tasks/{task_id}/cancel", "write"),
@@ -61,6 +62,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("delete", "/v1/subjects/{subject_id}/holds/{hold_id}", "compliance"),
     ("post", "/v1/subjects/{subject_id}/restriction", "compliance"),
     ("delete", "/v1/subjects/{subject_id}/restriction", "compliance"),
+    ("get", "/v1/ledger/public-key", "read"),
     ("get", "/v1/parked", "admin"),
     ("post", "/v1/parked/{parked_id}/drop", "admin"),
     ("post", "/v1/parked/{parked_id}/retry", "admin"),
@@ -144,6 +146,7 @@ impl Route {
             // `personal` includes `read`.
             "read" => &SCOPES[2..],
             "admin" => &SCOPES[..4],
+            "compliance" => &["read", "personal", "write", "admin"],
             "write" => &["read", "personal", "compliance", "admin"],
             "compliance" => &["read", "personal", "write", "admin"],
             _ => panic!("which scopes do not open {}?", self.template),

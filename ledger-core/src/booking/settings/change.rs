@@ -41,7 +41,8 @@ impl Values {
             | SettingName::Dispositions
             | SettingName::Annotations
             | SettingName::LeadScore
-            | SettingName::Contacts => return None,
+            | SettingName::Contacts
+            | SettingName::Retention => return None,
             SettingName::Hours => BookingSetting::Hours(self.hours),
             SettingName::Resources => BookingSetting::Resources(self.resources),
             SettingName::Services => BookingSetting::Services(self.services),

@@ -103,6 +103,10 @@ pub async fn select(
             about.ambiguous_calls += 1;
             continue;
         }
+        if !is_of_person(&kind) {
+            // Its events that name the person are selected one by one.
+            continue;
+        }
         if is_conversation(&kind) {
             let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
             let stream = classify(&mut tx, StreamId(stream_id), &about).await?;
@@ -115,8 +119,13 @@ pub async fn select(
     Ok(about)
 }
 
+/// Whether a stream of this kind is about one person.
+fn is_of_person(kind: &str) -> bool {
+    is_conversation(kind) || matches!(kind, "contact" | "subject" | "appointment" | "task")
+}
+
 /// Whether events of a stream of this kind are those of a conversation.
-pub(super) fn is_conversation(kind: &str) -> bool {
+fn is_conversation(kind: &str) -> bool {
     matches!(kind, "call" | "chat" | "session" | "delivery")
 }
 

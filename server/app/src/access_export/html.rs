@@ -99,7 +99,7 @@ pub(super) fn page(record: &Record) -> String {
     let sources = head.sources.iter().map(|source| [source.clone()]);
     table(&mut out, "Sources", ["Voice platform"], sources);
     let statements =
-        record.statements.iter().map(|(name, text)| [(*name).to_owned(), (*text).to_owned()]);
+        record.statements.iter().map(|(name, text)| [(*name).to_owned(), text.clone()]);
     table(&mut out, "Notes on this export", ["About", "Statement"], statements);
     let _ = writeln!(
         out,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ledger_core::event::{AccessExported, HexDigest};
 use ledger_core::ids::{ExportId, Position, SubjectId, TenantId};
-use ledger_store::read::{PageSize, Selection, StoredEvent, events_about};
+use ledger_store::read::{Selection, StoredEvent, at_positions, positions_about};
 use ledger_store::{Store, TenantTx};
 
 use super::about::{self, About, select};
@@ -19,8 +19,11 @@ use super::passphrase::Passphrase;
 use super::record::{Counts, Gathered, Head, SCHEMA};
 use crate::fault::Fault;
 
-/// Page of events, which bounds the memory of an export.
-const PAGE: PageSize = PageSize { rows: 500, bytes: 4 << 20 };
+/// Number of positions that are read at once.
+const POSITIONS: i64 = 2_000;
+/// Bytes of sealed sections that are read at once, which bounds the memory of an export; a single event
+/// may have more.
+const PIECE: usize = 4 << 20;
 
 /// The columns of `appointments.csv`.
 const APPOINTMENT_COLUMNS: [&str; 9] = [
@@ -145,7 +148,8 @@ impl Writer<'_> {
         }
         self.write_tables(&calls, &gathered).await?;
         let counts = gathered.counts;
-        let record = gathered.into_record(head, calls, self.about);
+        let settings = self.store.call_settings(self.tenant_id).await?;
+        let record = gathered.into_record(head, calls, (self.about, &settings.retention));
         let fault = |error| AccessExportError::from(Fault::internal(&error));
         let json = serde_json::to_vec_pretty(&record).map_err(fault)?;
         for (name, bytes) in [
@@ -167,18 +171,30 @@ impl Writer<'_> {
         for mut window in about::windows(self.about.head) {
             loop {
                 let mut tx = TenantTx::begin(self.store.app(), self.tenant_id).await?;
-                let page = events_about(&mut tx, selection, window, PAGE).await?;
+                let found = positions_about(&mut tx, selection, window, POSITIONS).await?;
                 drop(tx);
-                for event in &page.rows {
-                    self.write_event(event, &mut gathered).await?;
+                let Some((last, _)) = found.last().copied() else { break };
+                for piece in pieces(&found) {
+                    self.write_piece(&piece, &mut gathered).await?;
                 }
-                match page.rows.last() {
-                    Some(last) if page.has_more => window.after = Position(last.position),
-                    _ => break,
-                }
+                window.after = Position(last);
             }
         }
         Ok(gathered)
+    }
+
+    async fn write_piece(
+        &self,
+        positions: &[i64],
+        gathered: &mut Gathered,
+    ) -> Result<(), AccessExportError> {
+        let mut tx = TenantTx::begin(self.store.app(), self.tenant_id).await?;
+        let events = at_positions(&mut tx, positions).await?;
+        drop(tx);
+        for event in &events {
+            self.write_event(event, gathered).await?;
+        }
+        Ok(())
     }
 
     async fn write_event(
@@ -240,5 +256,34 @@ impl Writer<'_> {
         self.bundle.file("appointments.csv").await?;
         self.bundle.write(table.into_bytes()).await?;
         Ok(())
+    }
+}
+
+/// Divides positions into pieces of at most [`PIECE`] bytes, or of one event.
+fn pieces(found: &[(i64, usize)]) -> Vec<Vec<i64>> {
+    let (mut pieces, mut left) = (Vec::<Vec<i64>>::new(), 0);
+    for (position, bytes) in found {
+        match pieces.last_mut().filter(|_| *bytes <= left) {
+            Some(piece) => piece.push(*position),
+            None => {
+                pieces.push(vec![*position]);
+                left = PIECE;
+            }
+        }
+        left = left.saturating_sub(*bytes);
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_has_as_many_events_as_fit_and_one_at_least() {
+        assert!(pieces(&[]).is_empty());
+        let half = PIECE / 2;
+        let found = [(1, half), (2, half), (3, 1), (4, 3 * PIECE), (5, 0), (6, 1)];
+        assert_eq!(pieces(&found), [vec![1, 2], vec![3], vec![4, 5], vec![6]]);
     }
 }

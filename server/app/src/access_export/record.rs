@@ -10,6 +10,7 @@ use ledger_core::event::{
 };
 use ledger_core::ids::SubjectId;
 use ledger_core::personal::Party;
+use ledger_core::retention::{RetentionClass, RetentionPolicy};
 use ledger_store::read::StoredEvent;
 use serde::Serialize;
 use serde_json::Value;
@@ -257,7 +258,12 @@ impl Gathered {
     }
 
     /// Returns the record.
-    pub(super) fn into_record(self, head: Head, calls: Vec<CallSummary>, about: &About) -> Record {
+    pub(super) fn into_record(
+        self,
+        head: Head,
+        calls: Vec<CallSummary>,
+        (about, policy): (&About, &RetentionPolicy),
+    ) -> Record {
         let stated = self.stated.into_iter().map(|((field, value), (first, last))| Stated {
             field,
             value,
@@ -279,7 +285,7 @@ impl Gathered {
             read_by: self.readers.into_values().collect(),
             recipients: Vec::new(),
             ambiguous_calls: about.ambiguous_calls,
-            statements: STATEMENTS.iter().copied().collect(),
+            statements: statements(policy),
         }
     }
 }
@@ -374,11 +380,11 @@ pub(super) struct Record {
     pub(super) read_by: Vec<Reader>,
     recipients: Vec<Value>,
     pub(super) ambiguous_calls: u32,
-    pub(super) statements: BTreeMap<&'static str, &'static str>,
+    pub(super) statements: BTreeMap<&'static str, String>,
 }
 
 /// What Article 15(1) asks for and the ledger does not record by itself, said as it is.
-const STATEMENTS: [(&str, &str); 7] = [
+const STATEMENTS: [(&str, &str); 6] = [
     (
         "purposes",
         "The ledger records no purposes of processing. The controller has to state them beside this export.",
@@ -387,10 +393,6 @@ const STATEMENTS: [(&str, &str); 7] = [
         "source",
         "The data come from the webhooks of the voice platforms that are listed as sources, from bookings by \
          voice tools, and from requests of the controller's own systems.",
-    ),
-    (
-        "retention",
-        "No retention period is recorded. The data are kept until the controller erases them.",
     ),
     (
         "recipients",
@@ -414,3 +416,20 @@ const STATEMENTS: [(&str, &str); 7] = [
         "The ledger has links to recordings and no audio. The audio is with the voice platform.",
     ),
 ];
+
+fn statements(policy: &RetentionPolicy) -> BTreeMap<&'static str, String> {
+    let known = STATEMENTS.iter().map(|(name, text)| (*name, (*text).to_owned()));
+    known.chain([("retention", retention(policy))]).collect()
+}
+
+fn retention(policy: &RetentionPolicy) -> String {
+    let period = |class: RetentionClass| match policy.days(class) {
+        Some(days) => format!("{}: {days} days", class.as_str()),
+        None => format!("{}: no period", class.as_str()),
+    };
+    let periods: Vec<String> = RetentionClass::ALL.into_iter().map(period).collect();
+    format!(
+        "Periods of the controller's policy: {}. Data without a period are kept until the controller erases them.",
+        periods.join(", ")
+    )
+}

@@ -98,7 +98,7 @@ operation! {
 /// could not be returned again.
 ///
 /// # Errors
-/// 404 `subject-not-found`, for another tenant's too; 409 `subject-erased`, or `contact-merged` with the contact
+/// 404 `subject-not-found`, for another tenant's too; 409 `subject-erased`, or `subject-merged` with the contact
 /// to name; 422 for a field that is not of its form.
 #[utoipa::path(
     post, path = "/v1/subjects/{subject_id}/export", tag = "privacy",

@@ -23,7 +23,7 @@ fn conflict(code: &'static str, detail: impl Into<String>) -> ApiError {
 pub(super) fn refused(error: AccessExportError) -> ApiError {
     match error {
         AccessExportError::SubjectNotFound => subject_not_found(),
-        AccessExportError::Merged(_) => conflict("contact-merged", error.to_string()),
+        AccessExportError::Merged(_) => conflict("subject-merged", error.to_string()),
         AccessExportError::Erased(_) => conflict("subject-erased", error.to_string()),
         AccessExportError::Outdated => conflict("export-outdated", error.to_string()),
         AccessExportError::Reused => {
