@@ -148,7 +148,6 @@ impl Route {
             "admin" => &SCOPES[..4],
             "compliance" => &["read", "personal", "write", "admin"],
             "write" => &["read", "personal", "compliance", "admin"],
-            "compliance" => &["read", "personal", "write", "admin"],
             _ => panic!("which scopes do not open {}?", self.template),
         }
     }
