@@ -28,6 +28,7 @@ pub mod personal;
 pub mod phone;
 pub mod plausible;
 pub mod provider;
+pub mod redact;
 pub mod scope;
 pub mod section;
 pub mod settings;

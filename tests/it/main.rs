@@ -27,6 +27,7 @@ mod immutable;
 mod live;
 mod log_time;
 mod migrations;
+mod minimising;
 mod money;
 mod operations;
 mod order;

@@ -2,6 +2,7 @@
 
 mod annotated;
 mod party;
+mod removed;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub use annotated::{
     CampaignField,
 };
 pub use party::{PartyFacts, PersonFacts, Presence};
+pub use removed::{RemovedClass, RemovedData, RemovedFrom};
 
 events! {
     /// An event of a call, a chat, a session, or a webhook without such an object.
@@ -190,6 +192,9 @@ pub struct CallFacts {
     /// the facts omit it (`plausible.rs`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub implausible: Vec<String>,
+    /// Data that may not be stored and was removed from the message: in the first event of a message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedData>,
 }
 
 /// The call at its telephone carrier, which is a provider of its own.

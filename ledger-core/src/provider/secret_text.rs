@@ -99,10 +99,12 @@ fn header_line(rest: &str) -> Option<(usize, usize)> {
     (line > 0).then_some((from, from + line))
 }
 
-/// Matches `?token=…` or `&api_key=…` in a URL.
+/// Matches `?token=…`, `&api_key=…` or the signature of a signed URL.
 fn query_value(rest: &str) -> Option<(usize, usize)> {
     let name = run(rest, is_word);
-    let is_secret = is_secret_name(name) || name.eq_ignore_ascii_case("key");
+    let is_signature = ["key", "sig", "signature", "x-amz-signature", "x-goog-signature"];
+    let is_signature = is_signature.iter().any(|known| name.eq_ignore_ascii_case(known));
+    let is_secret = is_secret_name(name) || is_signature;
     let value = rest[name.len()..].strip_prefix('=').filter(|_| is_secret)?;
     let from = rest.len() - value.len();
     let end = value.find(|c: char| c.is_whitespace() || "&#\"'<>".contains(c));

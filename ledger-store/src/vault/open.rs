@@ -23,6 +23,8 @@ pub struct OpenedSection {
     pub subject_id: SubjectId,
     /// The event that the section was sealed for.
     pub event_id: EventId,
+    /// Whether the processing of the subject's data is restricted.
+    pub is_restricted: bool,
     /// The plaintext, or the reason for which there is none.
     pub plain: Opened<Personal<Vec<u8>>>,
 }
@@ -107,12 +109,14 @@ impl Vault {
                         name: sealed.name,
                         subject_id: sealed.subject_id,
                         event_id: sealed.event_id,
+                        is_restricted: is_restricted(&keys, &sealed),
                         plain: open_with(&keys, tenant_id, bytes, &sealed).await,
                     },
                     None => OpenedSection {
                         name: SectionName::Raw,
                         subject_id: SubjectId(Uuid::nil()),
                         event_id: EventId(Uuid::nil()),
+                        is_restricted: false,
                         plain: Opened::Corrupt,
                     },
                 });
@@ -202,6 +206,11 @@ impl Vault {
 /// Parses the header of a section; `None` if it is malformed or not allowed in the column.
 fn parse_header(bytes: &[u8], section_column: SectionColumn) -> Option<Sealed<'_>> {
     Sealed::parse(bytes).ok().filter(|sealed| section_column.accepts(sealed))
+}
+
+fn is_restricted(keys: &HashMap<(SubjectId, u32), Arc<KeyState>>, sealed: &Sealed<'_>) -> bool {
+    let key = keys.get(&(sealed.subject_id, sealed.generation));
+    key.is_some_and(|key| matches!(key.as_ref(), KeyState::Restricted(_)))
 }
 
 async fn open_with(

@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod latency;
 pub mod read;
 pub mod rebuild;
+pub mod redact;
 pub mod report;
 pub mod scratch;
 pub mod seal;

@@ -125,6 +125,9 @@ pub struct OpenedEvent {
     /// True if a section failed authentication.
     #[serde(rename = "corrupt", skip_serializing_if = "std::ops::Not::not")]
     pub is_corrupt: bool,
+    /// True if the processing of a subject's data is restricted.
+    #[serde(skip)]
+    pub is_restricted: bool,
 }
 
 /// The opened sections of several events.
@@ -242,6 +245,7 @@ pub fn turn_positions(call: &Call) -> Vec<Position> {
 
 impl OpenedEvent {
     fn take(&mut self, section: OpenedSection) {
+        self.is_restricted |= section.is_restricted;
         let plain = match section.plain {
             Opened::Clear(plain) => plain.reveal(),
             Opened::Erased => {
