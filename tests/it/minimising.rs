@@ -48,7 +48,8 @@ fn cases() -> Vec<Case> {
         // No year, no time and no other number of the messages.
         let code = format!("{}", 301 + 43 * nth);
         let pin = format!("{}", 4_107 + 331 * nth);
-        for (class, value, templates) in [("card_code", code, &CODES[..]), ("pin", pin, &PINS[..])] {
+        for (class, value, templates) in [("card_code", code, &CODES[..]), ("pin", pin, &PINS[..])]
+        {
             for template in templates {
                 for value in [value.clone(), speak(&value)] {
                     let turns = template.iter().map(|turn| turn.replace("{}", &value)).collect();
@@ -58,7 +59,11 @@ fn cases() -> Vec<Case> {
         }
         let track = format!(";4111111111111111=2512101{:09}?", 83_310_000 + nth);
         let turns = vec![format!("the reader says {track} now")];
-        cases.push(Case { turns, class: "track", forbidden: vec![format!("{:09}", 83_310_000 + nth)] });
+        cases.push(Case {
+            turns,
+            class: "track",
+            forbidden: vec![format!("{:09}", 83_310_000 + nth)],
+        });
     }
     assert!(cases.len() >= 500);
     cases
@@ -70,9 +75,11 @@ fn report(nth: usize, case: &Case) -> Value {
     let turns = || case.turns.iter().enumerate();
     let messages: Vec<Value> =
         turns().map(|(nth, text)| json!({ "role": role(nth), "message": text, "time": 1_793_610_000_000_i64 })).collect();
-    let formatted: Vec<Value> = turns().map(|(nth, text)| json!({ "role": role(nth), "content": text })).collect();
-    let transcript: Vec<String> =
-        turns().map(|(nth, text)| format!("{}: {text}", if nth % 2 == 0 { "AI" } else { "User" })).collect();
+    let formatted: Vec<Value> =
+        turns().map(|(nth, text)| json!({ "role": role(nth), "content": text })).collect();
+    let transcript: Vec<String> = turns()
+        .map(|(nth, text)| format!("{}: {text}", if nth % 2 == 0 { "AI" } else { "User" }))
+        .collect();
     let value = &case.forbidden[0];
     let field = match case.class {
         "card_code" => json!({ "cvv": value }),
@@ -97,7 +104,10 @@ fn report(nth: usize, case: &Case) -> Value {
 /// Whether a text has a value as words of its own.
 fn has(text: &str, value: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        text.split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let (text, value) = (words(text), words(value));
     text.windows(value.len()).any(|window| window == value)
@@ -191,14 +201,24 @@ fn a_reader_without_scope_personal_gets_redacted_texts() {
         let (status, redacted) = tenant.get_with(&tenant.read_key, &path).await;
         assert_eq!(status, 200, "{redacted}");
         assert_eq!(redacted["transcript"], "User: this is [name] [name], call me at [phone]");
-        assert_eq!(redacted["summary"], "[name] [name] takes [medication] and asked to be called at ([phone].");
-        let texts: Vec<&str> =
-            redacted["messages"].as_array().expect("turns").iter().filter_map(|turn| turn["text"].as_str()).collect();
+        assert_eq!(
+            redacted["summary"],
+            "[name] [name] takes [medication] and asked to be called at ([phone]."
+        );
+        let texts: Vec<&str> = redacted["messages"]
+            .as_array()
+            .expect("turns")
+            .iter()
+            .filter_map(|turn| turn["text"].as_str())
+            .collect();
         assert_eq!(
             texts,
             ["What is your card number?", "[card]", "okay", "[card]", "my order is 4155552671"]
         );
-        assert_eq!(redacted["structured_data"], json!({ "patientName": "[name]", "email": "[email]", "visits": 3 }));
+        assert_eq!(
+            redacted["structured_data"],
+            json!({ "patientName": "[name]", "email": "[email]", "visits": 3 })
+        );
         assert_eq!(redacted["recordings"], Value::Null);
         assert_eq!(redacted["customer"]["name"], Value::Null);
         assert_eq!(redacted["customer"]["phone"], "•••43");

@@ -69,5 +69,10 @@ fn date_around(finder: &Finder<'_>, month: usize) -> Option<(usize, usize)> {
             break;
         }
     }
-    (first < month || last > month).then_some((first, last))
+    let has_article = first > 0 && first < month && is_text(finder, first - 1, "the");
+    (first < month || last > month).then_some((first - usize::from(has_article), last))
+}
+
+fn is_text(finder: &Finder<'_>, at: usize, text: &str) -> bool {
+    finder.tokens.is_word(at) && finder.tokens.text(at).eq_ignore_ascii_case(text)
 }

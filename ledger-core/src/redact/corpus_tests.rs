@@ -6,7 +6,7 @@ use super::samples::{Form, Sample, Samples, Template, development, held_out};
 use super::*;
 
 /// Values of each template and form.
-const FILLS: usize = 20;
+const FILLS: usize = 12;
 
 #[derive(Default)]
 struct Figures {

@@ -30,6 +30,9 @@ pub(super) const CUES: usize = Cue::Other as usize + 1;
 /// How far a mention of a card makes `security code` one of the card, in tokens.
 const CARD_REACH: usize = 300;
 
+/// How far a mention of a card makes `code` one of the card, in tokens.
+const CODE_REACH: usize = 20;
+
 const ANY: u64 = CARD
     | CVV
     | SECURITY
@@ -119,10 +122,13 @@ impl Reader<'_, '_> {
         if is(CODE | NUMBER | DIGITS) {
             self.code(at, flags);
         }
-        if is(BACK) && tokens.any_before(at, 7, CODE | DIGITS) {
-            self.add(at, Cue::Code);
-        } else if is(BACK) && tokens.any_before(at, 6, NUMBER) && self.is_near_card(at) {
-            self.add(at, Cue::Code);
+        // `on the back`, not `read it back`.
+        if is(BACK) && (is_text(tokens, at, 1, "the") || is_text(tokens, at, 1, "signature")) {
+            let is_named = tokens.any_before(at, 7, CODE | DIGITS);
+            let is_number = || tokens.any_before(at, 6, NUMBER) && self.is_near_card(at);
+            if is_named || is_number() {
+                self.add(at, Cue::Code);
+            }
         }
         if is(PIN) && !tokens.has(at + 1, NOT_PIN) {
             let is_postal = tokens.has(at + 1, CODE) || tokens.text(at).len() > 4;
@@ -168,11 +174,7 @@ impl Reader<'_, '_> {
     fn code(&mut self, at: usize, flags: u64) {
         let tokens = self.tokens;
         let before = |count: usize, flag: u64| tokens.any_before(at, count, flag);
-        let text_before = |back: usize, text: &str| {
-            at >= back
-                && tokens.is_word(at - back)
-                && tokens.text(at - back).eq_ignore_ascii_case(text)
-        };
+        let text_before = |back: usize, text: &str| is_text(tokens, at, back, text);
         if before(3, SECURITY) && !before(4, SOCIAL) {
             if self.is_near_card(at) {
                 self.add(at, Cue::Code);
@@ -186,7 +188,8 @@ impl Reader<'_, '_> {
         if text_before(1, "identification") && text_before(2, "tax") {
             return;
         }
-        if flags & CODE != 0 && before(1, CARD) {
+        let is_beside_card = self.card.is_some_and(|card| at - card <= CODE_REACH);
+        if flags & CODE != 0 && is_beside_card && !before(1, OTHER | ZIP | PIN | NOT_CODE) {
             self.add(at, Cue::Code);
         }
         if flags & (DIGITS | NUMBER | CODE) != 0 && self.is_short_code(at) {
@@ -250,4 +253,9 @@ impl Reader<'_, '_> {
         };
         self.add(at, cue);
     }
+}
+
+/// Whether a word is so many tokens before another one.
+fn is_text(tokens: &Tokens<'_>, at: usize, back: usize, text: &str) -> bool {
+    at >= back && tokens.is_word(at - back) && tokens.text(at - back).eq_ignore_ascii_case(text)
 }

@@ -92,6 +92,13 @@ fn local_part(finder: &Finder<'_>, at: usize) -> usize {
             first = before;
             continue;
         }
+        let is_bare_number =
+            first < at && (first..at).all(|at| tokens.has(at, NUMBERS) || tokens.is_digits(at));
+        if tokens.is_word(before) && is_bare_number && !tokens.has(before, EMAIL | ADDRESS) {
+            plain = PLAIN_WORDS;
+            first = before;
+            continue;
+        }
         if tokens.is_word(before)
             && plain < PLAIN_WORDS
             && !tokens.has(before, STOP | EMAIL | ADDRESS | FILLER | PHONE)

@@ -114,9 +114,10 @@ fn is_start(finder: &Finder<'_>, at: usize) -> bool {
             || tokens.letter(at).is_some()
             || tokens.has(at, DIGIT | TEEN | TENS | TIMES | SPELL)
     };
+    let is_zero = tokens.has(at, OH) && tokens.has(at + 1, DIGIT | TEEN | TENS | TIMES | OH);
     let is_code = tokens.is_word(at) && tokens.is_digits(at + 1) && tokens.is_glued(at + 1);
     let is_word = matches!(tokens.letter(at), Some(b'a' | b'i')) && !is_char(at + 1);
-    is_code || (is_char(at) && !is_word && !tokens.has(at + 1, DIGITS))
+    is_code || is_zero || (is_char(at) && !is_word && !tokens.has(at + 1, DIGITS))
 }
 
 /// Reads the characters from a token on.

@@ -110,12 +110,12 @@ fn is_name(finder: &Finder<'_>, at: usize, names: &KnownNames, is_beside: bool) 
     })
 }
 
-/// Whether the next word is a word of a name that is nothing else.
+/// Whether the next word is a word of a name.
 fn is_before_name(finder: &Finder<'_>, at: usize, names: &KnownNames) -> bool {
     let next = at + 1;
     finder.tokens.is_word(next) && {
         let folded = finder.tokens.text(next).to_lowercase();
-        names.0.iter().any(|name| !name.is_word && name.text == folded)
+        names.0.iter().any(|name| name.text == folded)
     }
 }
 

@@ -14,6 +14,8 @@ const REACH: usize = 45;
 const REACH_BACK: usize = 6;
 /// Reach of a repetition of a code, in tokens.
 const READBACK: usize = 400;
+/// Most digits of a card number.
+const MAX_CARD: usize = 19;
 /// Most codes that are remembered for repetitions.
 const MAX_CODES: usize = 16;
 
@@ -92,6 +94,12 @@ impl Numbers<'_, '_, '_> {
         self.distance(cue, at).is_some_and(|distance| distance <= REACH && distance <= other)
     }
 
+    /// Whether the cue reaches a token, and no number of another kind is named right before it.
+    fn is_expected(&self, cue: Cue, at: usize) -> bool {
+        let is_other = self.distance(Cue::Other, at).is_some_and(|other| other <= 4);
+        self.is_nearest(cue, at) || (self.is_announced(cue, at) && !is_other)
+    }
+
     /// Whether a cue follows the run at once.
     fn is_named_after(&self, cue: Cue, last: usize) -> bool {
         let behind =
@@ -104,6 +112,12 @@ impl Numbers<'_, '_, '_> {
 
     fn add(&mut self, from: usize, to: usize, class: Class) -> bool {
         let (first, last) = (self.runs.atoms[from].first, self.runs.atoms[to - 1].last);
+        let before = first.wrapping_sub(1);
+        let tokens = &self.finder.tokens;
+        let has_sign = tokens.is_glued(first)
+            && (tokens.is_mark(before, b'(') || tokens.is_mark(before, b'+'));
+        let is_sign_free = has_sign && !self.finder.is_taken(before);
+        let first = if class == Class::Phone && is_sign_free { before } else { first };
         self.finder.add(first, last, class)
     }
 
@@ -135,9 +149,10 @@ impl Numbers<'_, '_, '_> {
     fn card_at(&self, run: Run, from: usize) -> Option<usize> {
         const LENGTHS: [usize; 8] = [16, 15, 14, 19, 18, 17, 13, 12];
         let atoms = &self.runs.atoms;
-        // Inside a group, a card number begins only where one is announced.
+        // Inside a group, a card number begins only behind another long number.
         let is_start = from == run.from || atoms[from].gap != Gap::Tight;
-        if !is_start && !self.is_announced(Cue::Card, atoms[run.from].first) {
+        let total = self.runs.digits_of(run.from, run.to).len();
+        if !is_start && total <= MAX_CARD {
             return None;
         }
         let mut ends = [0_usize; 20];
@@ -151,7 +166,9 @@ impl Numbers<'_, '_, '_> {
                 None => break,
             }
         }
-        let ends = |len: usize| Some(ends[len]).filter(|to| *to > 0);
+        // A part of a group is a card number only if it has the usual length.
+        let is_end = |to: usize| to == run.to || atoms[to].gap != Gap::Tight;
+        let ends = |len: usize| Some(ends[len]).filter(|to| *to > 0 && (len == 16 || is_end(*to)));
         let is_card = |to: &usize| check::is_card(self.runs.digits_of(from, *to));
         LENGTHS.into_iter().filter_map(ends).find(is_card)
     }
@@ -183,7 +200,7 @@ impl Numbers<'_, '_, '_> {
             3..=4 => self.is_announced(Cue::Code, self.runs.atoms[run.from].first),
             _ => false,
         };
-        if (6..=12).contains(&len) || is_code {
+        if (6..=9).contains(&len) || is_code {
             return self.secret(from, to, Class::CardCode);
         }
         false
@@ -209,7 +226,7 @@ impl Numbers<'_, '_, '_> {
             is_found = self.groups(from, to, 3..=4, Class::CardCode, first);
             let len = self.runs.digits_of(from, to).len();
             let has_expiry = self.is_announced(Cue::Expiry, first);
-            if !is_found && has_expiry && (6..=12).contains(&len) {
+            if !is_found && has_expiry && (6..=9).contains(&len) {
                 is_found = self.secret(from, to, Class::CardCode);
             }
         }
@@ -244,14 +261,15 @@ impl Numbers<'_, '_, '_> {
         let mut is_found = false;
         let groups = self.split(from, to);
         if lengths.contains(&self.runs.digits_of(from, to).len())
-            && !groups.iter().any(|group| self.has_slash(*group))
+            && !groups.iter().any(|group| self.has_slash(*group) || self.has_point(*group))
             && !(groups.len() == 1 && self.is_date(from, to, has_expiry))
         {
             return self.secret(from, to, class);
         }
         for (from, to) in groups {
             let fits = lengths.contains(&self.runs.digits_of(from, to).len());
-            if fits && !self.has_slash((from, to)) && !self.is_date(from, to, has_expiry) {
+            let is_marked = self.has_slash((from, to)) || self.has_point((from, to));
+            if fits && !is_marked && !self.is_date(from, to, has_expiry) {
                 is_found |= self.secret(from, to, class);
             }
         }
@@ -266,8 +284,16 @@ impl Numbers<'_, '_, '_> {
         self.finder.tokens.any_before(first, 2, MONTH) || (has_expiry && is_year)
     }
 
+    /// Whether a slash or a colon is between the digits, as in a date or a time.
     fn has_slash(&self, (from, to): (usize, usize)) -> bool {
         self.runs.atoms[from + 1..to].iter().any(|atom| matches!(atom.gap, Gap::Slash | Gap::Colon))
+    }
+
+    /// Whether a written point is between the digits, as in `4.1.3`.
+    fn has_point(&self, (from, to): (usize, usize)) -> bool {
+        self.runs.atoms[from + 1..to]
+            .iter()
+            .any(|atom| self.finder.tokens.is_mark(atom.first.wrapping_sub(1), b'.'))
     }
 
     /// Splits atoms at soft gaps.
@@ -341,7 +367,7 @@ impl Numbers<'_, '_, '_> {
         let digits = self.runs.digits_of(from, to);
         let len = digits.len();
         let is_date = self.has_slash((from, to));
-        let announced = |cue| self.is_nearest(cue, first) || self.is_named_after(cue, last);
+        let announced = |cue| self.is_expected(cue, first) || self.is_named_after(cue, last);
         if matches!(len, 3..=8)
             && (self.is_nearest(Cue::Birth, first) && self.is_first_after(Cue::Birth, first)
                 || self.is_named_after(Cue::Birth, last))
@@ -404,7 +430,8 @@ impl Numbers<'_, '_, '_> {
         let is_announced = phone <= REACH || self.is_named_after(Cue::Phone, last);
         let national = if len == 11 && digits[0] == b'1' { &digits[1..] } else { digits };
         if check::is_north_american(national) {
-            return is_announced || run.is_spoken || self.is_grouped(from, to);
+            let is_alone = to - from == 1 && digits.len() == 10;
+            return is_announced || run.is_spoken || is_alone || self.is_grouped(from, to);
         }
         let is_trunk = digits.starts_with(b"0") && (9..=14).contains(&len);
         is_announced && (len == 7 || is_trunk)

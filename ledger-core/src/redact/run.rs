@@ -121,8 +121,8 @@ impl Runs {
             return is_o.then(|| self.push(at, b"0"));
         }
         if flags & OH != 0 {
-            let is_digit = (is_inside && self.is_beside(tokens, at))
-                || tokens.has(at + 1, DIGIT | TEEN | TIMES);
+            let is_digit =
+                (is_inside && self.is_beside(at)) || digit_follows(tokens, at, is_inside);
             return is_digit.then(|| self.push(at, b"0"));
         }
         if flags & TIMES != 0 {
@@ -184,11 +184,27 @@ impl Runs {
         last
     }
 
-    /// Whether an `oh` follows a digit at once, or a digit follows it.
-    fn is_beside(&self, tokens: &Tokens<'_>, at: usize) -> bool {
+    /// Whether an `oh` follows a digit at once.
+    fn is_beside(&self, at: usize) -> bool {
         self.atoms.last().is_some_and(|atom| atom.last + 1 == at)
-            || tokens.has(at + 1, DIGIT | TENS | TEEN)
     }
+}
+
+/// Whether a digit follows an `oh`, perhaps behind further ones. Inside a number, words such as `okay`
+/// may be before it.
+fn digit_follows(tokens: &Tokens<'_>, oh: usize, is_inside: bool) -> bool {
+    const MOST: usize = 6;
+    let skipped = if is_inside { OH | FILLER } else { OH };
+    for at in oh + 1..oh + MOST {
+        if tokens.has(at, DIGIT | TEEN | TENS | TIMES) || (is_inside && tokens.is_digits(at)) {
+            return true;
+        }
+        let is_pause = is_inside && (tokens.is_mark(at, b',') || tokens.is_label(at));
+        if !tokens.has(at, skipped) && !is_pause {
+            return at > oh + 2 && !is_inside;
+        }
+    }
+    false
 }
 
 /// Whether the number counts digits: `sixteen digits`, `three digit code`.
@@ -223,9 +239,7 @@ fn next_atom(tokens: &Tokens<'_>, last: usize) -> Option<(usize, Gap)> {
                     return Some((at, gap));
                 }
                 let is_zero = flags & OH != 0 || tokens.letter(at) == Some(b'o');
-                if is_zero
-                    && (gap == Gap::Tight || tokens.has(at + 1, DIGIT | TENS | TEEN | TIMES | OH))
-                {
+                if is_zero && (at == last + 1 || digit_follows(tokens, at, true)) {
                     return Some((at, gap));
                 }
                 if flags & DASH == 0 {

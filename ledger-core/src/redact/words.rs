@@ -76,6 +76,7 @@ flags! {
     EMAIL = 51: "An e-mail address.";
     PLUS = 52: "`plus`.";
     COMPASS = 53: "A direction of a street.";
+    NOT_CODE = 54: "Before `code`: none of a card.";
 }
 
 /// Flags with the words that have them, separated by blanks.
@@ -119,6 +120,7 @@ const LISTS: &[(u64, &str)] = &[
     (SECURITY, "security verification validation safety"),
     (CODE, "code codes"),
     (NUMBER, "number numbers value values id identifier number's no"),
+    (NOT_CODE, "area promo promotion discount coupon dress qr door access alarm country bar"),
     (DIGITS, "digit digits"),
     (BACK, "back reverse signature strip rear backside"),
     (FRONT, "front"),
