@@ -109,8 +109,10 @@ fn is_flat(finder: &Finder<'_>, at: usize) -> bool {
 
 fn is_state_code(finder: &Finder<'_>, at: usize) -> bool {
     let tokens = &finder.tokens;
+    let is_capital = |byte: &u8| byte.is_ascii_uppercase();
     tokens.is_word(at)
         && tokens.text(at).len() == 2
+        && tokens.text(at).as_bytes().iter().all(is_capital)
         && STATES.split(' ').any(|code| code == tokens.text(at))
 }
 

@@ -10,6 +10,9 @@ const MAX_WORDS: usize = 64;
 /// Shortest word that is found with one wrong letter.
 const FUZZY: usize = 5;
 
+/// Most bytes that a form of a name is longer or shorter: a possessive and a wrong letter.
+const LONGER: usize = 5;
+
 /// Titles and particles, which are no names.
 const TITLES: [&str; 16] = [
     "mr", "mrs", "ms", "miss", "dr", "prof", "sir", "madam", "jr", "sr", "the", "de", "von", "van",
@@ -25,12 +28,19 @@ const WORDS: &str = "will may mark grace hope april june rose bill art sue pat r
 
 /// The words of the names of a call, in lower case. `Debug` prints none.
 #[derive(Clone, Default)]
-pub struct KnownNames(Vec<NameWord>);
+pub struct KnownNames {
+    words: Vec<NameWord>,
+    /// A bit for each letter of the alphabet that a word begins with.
+    initials: u32,
+}
 
 #[derive(Clone)]
 struct NameWord {
     text: String,
+    /// True for a name that is a word too.
     is_word: bool,
+    /// True for a name that is found with one wrong letter.
+    is_long: bool,
 }
 
 impl std::fmt::Debug for KnownNames {
@@ -51,17 +61,20 @@ impl KnownNames {
                 let is_name = text.chars().count() >= 2 && !TITLES.contains(&text.as_str());
                 if is_name && words.len() < MAX_WORDS && !words.iter().any(|it| it.text == text) {
                     let is_word = WORDS.split_whitespace().any(|it| it == text);
-                    words.push(NameWord { text, is_word });
+                    let is_long = text.chars().count() >= FUZZY;
+                    words.push(NameWord { text, is_word, is_long });
                 }
             }
         }
-        Self(words)
+        let initials =
+            words.iter().fold(0, |mask, word| mask | initial_of(word.text.as_bytes()[0]));
+        Self { words, initials }
     }
 
     /// Returns true if there is no name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.words.is_empty()
     }
 }
 
@@ -88,26 +101,34 @@ pub(super) fn find(finder: &mut Finder<'_>, names: &KnownNames) {
 
 fn is_name(finder: &Finder<'_>, at: usize, names: &KnownNames, is_beside: bool) -> bool {
     let text = finder.tokens.text(at);
-    let longest_match = |name: &&NameWord| text.len().abs_diff(name.text.len()) <= 3;
-    let mut near = names.0.iter().filter(longest_match).peekable();
-    if near.peek().is_none() {
+    let is_capital = text.starts_with(char::is_uppercase);
+    let initial = text.as_bytes()[0].to_ascii_lowercase();
+    // Most words begin like no name, and are not looked at further.
+    if !is_capital && initial.is_ascii() && names.initials & initial_of(initial) == 0 {
+        return false;
+    }
+    let may_be = |name: &NameWord| {
+        let begins_alike = name.text.as_bytes()[0] == initial || !initial.is_ascii();
+        (begins_alike || is_capital) && text.len().abs_diff(name.text.len()) <= LONGER
+    };
+    if !names.words.iter().any(may_be) {
         return false;
     }
     let folded = text.to_lowercase().replace('\u{2019}', "'");
     let word = folded.strip_suffix("'s").unwrap_or(&folded);
-    let is_capital = text.starts_with(char::is_uppercase);
     let is_known = finder.tokens.has(at, STOP | TERM | OH);
-    near.any(|name| {
+    names.words.iter().any(|name| {
         if word == name.text {
             return !name.is_word || is_capital || is_beside || is_before_name(finder, at, names);
         }
-        let is_long = name.text.chars().count() >= FUZZY;
-        is_long
-            && !is_known
-            && word.chars().next() == name.text.chars().next()
-            && is_one_off(word, &name.text)
-            || is_long && !is_known && is_capital && is_one_off(word, &name.text)
+        let is_fuzzy = name.is_long && !is_known && may_be(name);
+        is_fuzzy && is_one_off(word, &name.text)
     })
+}
+
+/// The bit of a letter without case; zero for any other byte.
+fn initial_of(byte: u8) -> u32 {
+    if byte.is_ascii_alphabetic() { 1 << (byte.to_ascii_lowercase() - b'a') } else { 0 }
 }
 
 /// Whether the next word is a word of a name.
@@ -115,7 +136,7 @@ fn is_before_name(finder: &Finder<'_>, at: usize, names: &KnownNames) -> bool {
     let next = at + 1;
     finder.tokens.is_word(next) && {
         let folded = finder.tokens.text(next).to_lowercase();
-        names.0.iter().any(|name| name.text == folded)
+        names.words.iter().any(|name| name.text == folded)
     }
 }
 
@@ -151,6 +172,6 @@ fn spelled(finder: &Finder<'_>, at: usize, names: &KnownNames) -> Option<usize> 
             next += 1;
         }
     }
-    let is_name = word.len() >= 3 && names.0.iter().any(|name| name.text == word);
+    let is_name = word.len() >= 3 && names.words.iter().any(|name| name.text == word);
     is_name.then_some(last)
 }

@@ -54,36 +54,44 @@ impl<'t> Tokens<'t> {
     }
 
     /// Returns a token; `None` before the first and after the last.
+    #[inline]
     pub(super) fn get(&self, at: usize) -> Option<&Token> {
         self.all.get(at)
     }
 
+    #[inline]
     pub(super) fn flags(&self, at: usize) -> u64 {
         self.all.get(at).map_or(0, |token| token.word.flags)
     }
 
+    #[inline]
     pub(super) fn has(&self, at: usize, flags: u64) -> bool {
         self.flags(at) & flags != 0
     }
 
+    #[inline]
     pub(super) fn text(&self, at: usize) -> &'t str {
         let token = &self.all[at];
         &self.segments[token.segment as usize][token.start as usize..token.end as usize]
     }
 
+    #[inline]
     pub(super) fn is_mark(&self, at: usize, mark: u8) -> bool {
         self.all.get(at).is_some_and(|token| token.kind == Kind::Mark(mark))
     }
 
+    #[inline]
     pub(super) fn is_word(&self, at: usize) -> bool {
         self.all.get(at).is_some_and(|token| token.kind == Kind::Word)
     }
 
+    #[inline]
     pub(super) fn is_digits(&self, at: usize) -> bool {
         self.all.get(at).is_some_and(|token| token.kind == Kind::Digits)
     }
 
     /// Whether no white space is before the token.
+    #[inline]
     pub(super) fn is_glued(&self, at: usize) -> bool {
         self.all.get(at).is_some_and(|token| token.is_glued)
     }
