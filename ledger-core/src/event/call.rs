@@ -1,6 +1,7 @@
 //! Call events and their facts.
 
 mod annotated;
+mod carrier;
 mod party;
 mod removed;
 
@@ -15,6 +16,7 @@ pub use annotated::{
     CallNoteEdited, CallNoteRemoved, CallScored, CallTagged, CallTestMarked, CallUntagged,
     CampaignField,
 };
+pub use carrier::CarrierCall;
 pub use party::{PartyFacts, PersonFacts, Presence};
 pub use removed::{RemovedClass, RemovedData, RemovedFrom};
 
@@ -195,15 +197,6 @@ pub struct CallFacts {
     /// Data that may not be stored and was removed from the message: in the first event of a message.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<RemovedData>,
-}
-
-/// The call at its telephone carrier, which is a provider of its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct CarrierCall {
-    /// Stored name of the carrier.
-    pub provider: String,
-    /// Id of the call at the carrier.
-    pub call_id: String,
 }
 
 /// Facts of `call.started`.

@@ -2,7 +2,10 @@
 
 use super::Class;
 use super::finder::Finder;
-use super::words::*;
+use super::words::{
+    COMPASS, DIGIT, FILLER, FLAT, HUNDRED, OH, OTHER, PHONE, STATE, STOP, STREET, TEEN, TENS,
+    TIMES, TLD, UNIT,
+};
 
 /// Most tokens between the number of a house and the suffix of its street.
 const STREET_WORDS: usize = 5;

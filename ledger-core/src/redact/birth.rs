@@ -4,7 +4,7 @@ use super::Class;
 use super::cues::{Cue, Cues};
 use super::finder::Finder;
 use super::token::Kind;
-use super::words::*;
+use super::words::{DIGIT, HUNDRED, MONTH, OH, ORDINAL, TEEN, TENS};
 
 /// Reach of a cue to the date, in tokens.
 const REACH: usize = 30;
@@ -61,9 +61,8 @@ fn date_around(finder: &Finder<'_>, month: usize) -> Option<(usize, usize)> {
         }
     }
     for at in month + 1..(month + SIDE).min(tokens.len()) {
-        if is_number(at) {
-            last = at;
-        } else if tokens.is_glued(at) && tokens.is_word(at) && last == at - 1 {
+        let is_suffix = tokens.is_glued(at) && tokens.is_word(at) && last == at - 1;
+        if is_number(at) || is_suffix {
             last = at;
         } else if !is_link(at) {
             break;

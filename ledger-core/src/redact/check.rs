@@ -32,18 +32,22 @@ fn is_issued(digits: &[u8]) -> bool {
         3400..=3499 | 3700..=3799 => len == 15,
         // Diners Club.
         3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => matches!(len, 14..=19),
-        // JCB.
-        3528..=3589 => matches!(len, 16..=19),
-        // Discover, UnionPay, RuPay.
-        6011 | 6440..=6599 | 6200..=6299 | 8100..=8171 | 6000..=6010 | 6012..=6099 => {
+        // Discover, UnionPay, RuPay, JCB, Mir, Troy.
+        6011
+        | 6440..=6599
+        | 6200..=6299
+        | 8100..=8171
+        | 6000..=6010
+        | 6012..=6099
+        | 3528..=3589
+        | 2200..=2205
+        | 9792 => {
             matches!(len, 16..=19)
         }
         // Maestro.
         5000 | 5018 | 5020 | 5038 | 5600..=5899 | 6300..=6399 | 6700..=6799 => {
             matches!(len, 12..=19)
         }
-        // Mir, Troy.
-        2200..=2205 | 9792 => matches!(len, 16..=19),
         _ => false,
     }
 }
@@ -51,15 +55,16 @@ fn is_issued(digits: &[u8]) -> bool {
 /// Whether nine digits are a social security number, by the rules of the SSA, or an individual
 /// taxpayer number of the IRS.
 pub(super) fn is_ssn(digits: &[u8]) -> bool {
-    let [a, b, c, d, e, f, g, h, i] = *digits else { return false };
-    let area = [a, b, c];
-    let group = [d, e];
-    let is_serial = [f, g, h, i] != *b"0000";
-    if a == b'9' {
-        let group = (d - b'0') * 10 + (e - b'0');
-        return is_serial && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
+    if digits.len() != 9 {
+        return false;
     }
-    area != *b"000" && area != *b"666" && group != *b"00" && is_serial
+    let (area, group, serial) = (&digits[..3], &digits[3..5], &digits[5..]);
+    if area[0] == b'9' {
+        let group = (group[0] - b'0') * 10 + (group[1] - b'0');
+        let is_group = matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
+        return is_group && serial != b"0000";
+    }
+    area != b"000" && area != b"666" && group != b"00" && serial != b"0000"
 }
 
 /// Whether ten digits satisfy the check digit of an NHS number (modulus 11).

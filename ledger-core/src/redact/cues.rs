@@ -1,7 +1,11 @@
 //! Cues: words by which a number is known to be of a class, such as `what is your date of birth`.
 
 use super::token::{Kind, Tokens};
-use super::words::*;
+use super::words::{
+    BACK, BIRTH, CARD, CODE, CVV, DIGIT, DIGITS, EXPIRY, FRONT, IBAN, LAST, MEDICARE, NHS,
+    NOT_CARD, NOT_CODE, NOT_PIN, NPI, NUMBER, OTHER, OWN, PHONE, PIN, RECORD, RECORD_HEAD,
+    SECURITY, SOCIAL, SSN, TAX, ZIP,
+};
 
 /// What a cue announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,10 +206,10 @@ impl Reader<'_, '_> {
                 || before(2, CARD | OTHER | NHS | NPI | MEDICARE | IBAN)
             {
                 // The word before names the kind.
-            } else if before(1, OWN) || (before(1, STOP) && text_before(1, "the") && before(2, OWN))
+            } else if before(1, OWN)
+                || (text_before(1, "the") && before(2, OWN))
+                || tokens.text(at).eq_ignore_ascii_case("number's")
             {
-                self.add(at, Cue::Phone);
-            } else if tokens.text(at).eq_ignore_ascii_case("number's") {
                 self.add(at, Cue::Phone);
             }
         }

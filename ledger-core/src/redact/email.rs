@@ -2,7 +2,9 @@
 
 use super::Class;
 use super::finder::Finder;
-use super::words::*;
+use super::words::{
+    ADDRESS, AT, DIGIT, DOT, EMAIL, FILLER, JOIN, OH, PHONE, STOP, TEEN, TENS, TIMES, TLD,
+};
 
 /// Most tokens of the part before the `@`.
 const LOCAL: usize = 24;

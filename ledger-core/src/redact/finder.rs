@@ -39,13 +39,19 @@ impl<'t> Finder<'t> {
         self.taken.get(at).copied().unwrap_or_default()
     }
 
+    fn is_same_name(&self, before: &Hit, hit: &Hit) -> bool {
+        let are_names = before.class == Class::Name && hit.class == Class::Name;
+        are_names && before.last + 1 == hit.first
+    }
+
     /// Returns the spans in the order of the text. A range over several segments, or over the name
     /// of a speaker, becomes several spans.
     pub(super) fn spans(mut self) -> Vec<Span> {
         self.hits.sort_unstable_by_key(|hit| hit.first);
         let mut spans: Vec<Span> = Vec::with_capacity(self.hits.len());
-        for hit in &self.hits {
-            let mut is_open = false;
+        for (nth, hit) in self.hits.iter().enumerate() {
+            // First name and last name are one span.
+            let mut is_open = nth > 0 && self.is_same_name(&self.hits[nth - 1], hit);
             for at in hit.first..=hit.last {
                 let token = self.tokens.all()[at];
                 let is_label = self.tokens.is_label(at) || (at > 0 && self.tokens.is_label(at - 1));

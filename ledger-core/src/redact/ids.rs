@@ -5,7 +5,7 @@ use super::check;
 use super::cues::{Cue, Cues};
 use super::finder::Finder;
 use super::token::Kind;
-use super::words::*;
+use super::words::{DASH, DIGIT, DIGITS, FILLER, OH, SPELL, TEEN, TENS, TIMES};
 
 /// Most characters of an id.
 const MAX_CHARS: usize = 36;

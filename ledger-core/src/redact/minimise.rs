@@ -103,9 +103,9 @@ impl<'l> Level<'l> {
             Json::String(text) => self.text(text, path, key, near_card, place, true),
             Json::Number(text) => self.text(text, path, key, near_card, place, false),
             Json::Array(items) => {
-                items
-                    .iter()
-                    .for_each(|item| self.value(item, step(path, "*"), key, near_card, place));
+                for item in items {
+                    self.value(item, step(path, "*"), key, near_card, place);
+                }
             }
             Json::Object(fields) => {
                 let near_card = fields.iter().any(|(key, _)| Interest::of(key).card);
@@ -215,7 +215,9 @@ fn each_nested(tree: &Json<'_>, nesting: usize, visit: &mut impl FnMut(&Json<'_>
         }
         Json::Array(items) => items.iter().for_each(|item| each_nested(item, nesting, visit)),
         Json::Object(fields) => {
-            fields.iter().for_each(|(_, value)| each_nested(value, nesting, visit))
+            for (_, value) in fields {
+                each_nested(value, nesting, visit);
+            }
         }
         _ => {}
     }

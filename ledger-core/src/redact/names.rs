@@ -149,7 +149,7 @@ fn is_one_off(a: &str, b: &str) -> bool {
         0 => {
             let (a, b) = (&short[same..], &long[same..]);
             let is_swapped = a.len() >= 2 && a[0] == b[1] && a[1] == b[0] && a[2..] == b[2..];
-            a.len() >= 1 && (a[1..] == b[1..] || is_swapped)
+            !a.is_empty() && (a[1..] == b[1..] || is_swapped)
         }
         1 => short[same..] == long[same + 1..],
         _ => false,

@@ -1,7 +1,9 @@
 //! Runs: digits, written and spoken, that may be one number, with what is between them.
 
 use super::token::{Kind, Tokens};
-use super::words::*;
+use super::words::{
+    AND, DASH, DIGIT, DIGITS, FILLER, HUNDRED, OH, PLUS, STOP, STREET, TEEN, TENS, TIMES, UNIT,
+};
 
 /// Most words such as `okay` between the digits of one number.
 const MAX_FILLERS: usize = 8;

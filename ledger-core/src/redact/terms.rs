@@ -89,7 +89,9 @@ static TERMS: LazyLock<FxHashMap<&'static str, Vec<Term>>> = LazyLock::new(|| {
             terms.entry(first).or_default().push(Term { class, rest: words.collect() });
         }
     }
-    terms.values_mut().for_each(|list| list.sort_by_key(|term| std::cmp::Reverse(term.rest.len())));
+    for list in terms.values_mut() {
+        list.sort_by_key(|term| std::cmp::Reverse(term.rest.len()));
+    }
     terms
 });
 

@@ -191,19 +191,20 @@ static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [MARK; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        table[byte] = match b {
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = match byte {
             b if b.is_ascii_alphabetic() => LETTER,
             b if b.is_ascii_digit() => DIGIT,
             0..=32 | 127 => SPACE,
             128.. => WIDE,
             _ => MARK,
         };
+        if byte == u8::MAX {
+            return table;
+        }
         byte += 1;
     }
-    table
 }
 
 /// Returns the end of a word: letters of any script, and apostrophes between two letters.

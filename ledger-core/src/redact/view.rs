@@ -14,7 +14,9 @@ pub fn redact_value(value: &mut Value, names: &KnownNames) {
 fn redact_field(key: &str, value: &mut Value, names: &KnownNames) {
     match value {
         Value::Object(fields) => {
-            fields.iter_mut().for_each(|(key, value)| redact_field(key, value, names))
+            for (key, value) in fields {
+                redact_field(key, value, names);
+            }
         }
         Value::Array(items) => redact_items(key, items, names),
         Value::String(text) => {
@@ -50,7 +52,9 @@ fn redact_items(key: &str, items: &mut [Value], names: &KnownNames) {
         });
         redact_texts(&mut texts.collect::<Vec<_>>(), names);
     } else {
-        items.iter_mut().for_each(|item| redact_field(key, item, names));
+        for item in items {
+            redact_field(key, item, names);
+        }
     }
 }
 
