@@ -72,7 +72,7 @@ impl Cues {
         let mut reader =
             Reader { tokens, all: Vec::new(), card: None, is_card_call, letters: [0; 3] };
         for (at, token) in tokens.all().iter().enumerate() {
-            if token.word.flags & ANY != 0 {
+            if token.word.flags & ANY != 0 && !is_placeholder(tokens, at) {
                 reader.word(at, token.word.flags);
             }
             if token.kind == Kind::Word {
@@ -257,6 +257,14 @@ impl Reader<'_, '_> {
         };
         self.add(at, cue);
     }
+}
+
+/// Whether a word is a part of a replacement such as `[card_code]`, which announces nothing.
+fn is_placeholder(tokens: &Tokens<'_>, at: usize) -> bool {
+    let begins = at > 0 && tokens.is_glued(at) && {
+        tokens.is_mark(at - 1, b'[') || tokens.is_mark(at - 1, b'_')
+    };
+    begins && (tokens.is_mark(at + 1, b']') || tokens.is_mark(at + 1, b'_'))
 }
 
 /// Whether a word is so many tokens before another one.

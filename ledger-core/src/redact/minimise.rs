@@ -18,6 +18,8 @@ use crate::json::Json;
 
 /// Maximum number of nested levels of JSON inside a string.
 const MAX_NESTING: usize = 4;
+/// Most codes of a message that are looked for in its other texts.
+const MAX_CODES: usize = 64;
 /// Least characters of a field that is magnetic stripe data by its name.
 const MIN_TRACK: usize = 10;
 
@@ -186,6 +188,7 @@ impl<'l> Level<'l> {
         known.codes.extend(codes);
         known.codes.sort_unstable();
         known.codes.dedup();
+        known.codes.truncate(MAX_CODES);
         for list in cuts.values_mut() {
             list.sort_unstable();
             list.dedup_by(|later, kept| later.0 < kept.1);
