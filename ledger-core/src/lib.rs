@@ -32,6 +32,7 @@ pub mod phone;
 pub mod plausible;
 pub mod provider;
 pub mod retention;
+pub mod redact;
 pub mod scope;
 pub mod section;
 pub mod settings;

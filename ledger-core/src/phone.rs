@@ -153,7 +153,7 @@ pub(crate) fn is_invisible(c: char) -> bool {
 }
 
 /// Returns the value of a decimal digit of any script (Unicode `Nd`), as an ASCII digit.
-fn decimal(c: char) -> Option<u8> {
+pub(crate) fn decimal(c: char) -> Option<u8> {
     if c.is_ascii() {
         return c.is_ascii_digit().then_some(c as u8);
     }

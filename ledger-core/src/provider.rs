@@ -4,6 +4,7 @@
 //! An adapter is a pure function of the request. It has no access to tenants, keys or the database,
 //! and fails only because of the request itself.
 
+mod body;
 mod field;
 pub mod form;
 #[cfg(test)]
@@ -13,6 +14,8 @@ mod reply;
 mod request;
 pub mod retell;
 mod secret_text;
+#[cfg(test)]
+mod secrets_tests;
 pub mod signature;
 pub mod twilio;
 pub mod vapi;

@@ -31,6 +31,7 @@ mod immutable;
 mod live;
 mod log_time;
 mod migrations;
+mod minimising;
 mod money;
 mod operations;
 mod order;

@@ -106,6 +106,7 @@ fn call_facts() -> BoxedStrategy<CallFacts> {
                 person,
                 untimed: times.1,
                 implausible: Vec::new(),
+                removed: Vec::new(),
             }
         })
         .boxed()

@@ -1,7 +1,9 @@
 //! Call events and their facts.
 
 mod annotated;
+mod carrier;
 mod party;
+mod removed;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,9 @@ pub use annotated::{
     CallNoteEdited, CallNoteRemoved, CallScored, CallTagged, CallTestMarked, CallUntagged,
     CampaignField,
 };
+pub use carrier::CarrierCall;
 pub use party::{PartyFacts, PersonFacts, Presence};
+pub use removed::{RemovedClass, RemovedData, RemovedFrom};
 
 events! {
     /// An event of a call, a chat, a session, or a webhook without such an object.
@@ -190,15 +194,9 @@ pub struct CallFacts {
     /// the facts omit it (`plausible.rs`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub implausible: Vec<String>,
-}
-
-/// The call at its telephone carrier, which is a provider of its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct CarrierCall {
-    /// Stored name of the carrier.
-    pub provider: String,
-    /// Id of the call at the carrier.
-    pub call_id: String,
+    /// Data that may not be stored and was removed from the message: in the first event of a message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedData>,
 }
 
 /// Facts of `call.started`.

@@ -119,7 +119,7 @@ fn redacted_text(text: &str, nesting: usize, links: LinkNames) -> Option<String>
 
 /// Returns true if the name is that of a secret. Case and separators are ignored.
 pub(super) fn is_secret_name(name: &str) -> bool {
-    const WHOLE: [&[u8]; 12] = [
+    const WHOLE: [&[u8]; 16] = [
         b"token",
         b"identity",
         b"controlurl",
@@ -132,8 +132,12 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         b"passphrase",
         b"credential",
         b"credentials",
+        b"bearer",
+        b"passwd",
+        b"pwd",
+        b"connectionstring",
     ];
-    const ENDS: [&[u8]; 8] = [
+    const ENDS: [&[u8]; 10] = [
         b"secret",
         b"password",
         b"token",
@@ -142,6 +146,8 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         b"secretkey",
         b"accesskey",
         b"signingkey",
+        b"authkey",
+        b"accountkey",
     ];
     // Called for every key of a body, so it does not allocate. A longer name is prose.
     let mut folded = [0; 64];
@@ -152,6 +158,8 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         len += 1;
     }
     let name = &folded[..len];
+    // A carrier passes SIP headers on under such a name.
+    let name = name.strip_prefix(b"sipheader").unwrap_or(name);
     WHOLE.contains(&name) || ENDS.iter().any(|end| name.ends_with(end))
 }
 
@@ -190,6 +198,9 @@ mod tests {
             "x-vapi-secret",
             "twilioApiSecret",
             "credential",
+            "SipHeader_Identity",
+            "connectionString",
+            "storageAccountKey",
         ] {
             let body = format!(r#"{{"a":[{{"{name}":"hush"}}]}}"#);
             assert_eq!(redacted(&body), body.replace("hush", REMOVED), "{name}");

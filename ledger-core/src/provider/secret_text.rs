@@ -15,6 +15,9 @@ const KEY_PREFIXES: [(&str, usize); 9] = [
     ("whsec_", 16),
 ];
 
+/// Minimum length of the signature of a URL.
+const MIN_SIGNATURE: usize = 12;
+
 /// Returns the text without its secrets; `None` if it has none.
 pub(super) fn redact(text: &str) -> Option<String> {
     let mut out = String::new();
@@ -99,15 +102,18 @@ fn header_line(rest: &str) -> Option<(usize, usize)> {
     (line > 0).then_some((from, from + line))
 }
 
-/// Matches `?token=…` or `&api_key=…` in a URL.
+/// Matches `?token=…`, `&api_key=…` or the signature of a signed URL.
 fn query_value(rest: &str) -> Option<(usize, usize)> {
     let name = run(rest, is_word);
+    let is_signature = ["sig", "signature", "x-amz-signature", "x-goog-signature"];
+    let is_signature = is_signature.iter().any(|known| name.eq_ignore_ascii_case(known));
     let is_secret = is_secret_name(name) || name.eq_ignore_ascii_case("key");
-    let value = rest[name.len()..].strip_prefix('=').filter(|_| is_secret)?;
+    let value = rest[name.len()..].strip_prefix('=').filter(|_| is_secret || is_signature)?;
     let from = rest.len() - value.len();
     let end = value.find(|c: char| c.is_whitespace() || "&#\"'<>".contains(c));
     let len = end.unwrap_or(value.len());
-    (len > 0).then_some((from, from + len))
+    let least = if is_secret { 1 } else { MIN_SIGNATURE };
+    (len >= least).then_some((from, from + len))
 }
 
 /// Matches `"secret": "…"` in a text that is not JSON as a whole, such as an error message that

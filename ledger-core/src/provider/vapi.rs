@@ -42,7 +42,8 @@ mod tool_tests;
 
 use serde_json::Value;
 
-use super::redact::{LinkNames, redact};
+use super::body::{Body, mark};
+use super::redact::LinkNames;
 use super::{
     Adapter, Reply, ReplyContent, TranslateError, Translation, VerificationError, WebhookRequest,
 };
@@ -76,15 +77,15 @@ impl Adapter for Vapi {
     }
 
     fn translate(&self, body: &[u8], region: Option<&str>) -> Result<Translation, TranslateError> {
-        let mut tree = Json::parse(body)?;
-        // Canonical form of the body as sent: a body with another secret is another delivery.
-        let canonical = tree.to_canonical();
-        redact(&mut tree, LINKS);
-        let raw = tree.to_compact();
+        let mut body = Body::read(body, LINKS)?;
+        let removed = body.take_removed();
+        let Body { tree, canonical, raw, .. } = body;
         let quoted = tools::quoted_lists(&tree);
         let mut unquoted = tree;
         tools::unquote_lists(&mut unquoted, &quoted);
-        translate(&unquoted, canonical, raw, region)
+        let mut translation = translate(&unquoted, canonical, raw, region)?;
+        mark(&mut translation.drafts, removed);
+        Ok(translation)
     }
 
     fn respond(&self, reply: &Reply, content: &ReplyContent<'_>) -> Value {

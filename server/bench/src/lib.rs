@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod latency;
 pub mod read;
 pub mod rebuild;
+pub mod redact;
 pub mod report;
 pub mod roll;
 pub mod scratch;

@@ -91,7 +91,8 @@ fn bare_cipher(key: &KeyBytes, plain: &[u8]) -> Vec<u8> {
     body
 }
 
-fn measure(what: &str, mut once: impl FnMut()) -> Measured {
+/// Measures a computation of less than a millisecond on one CPU, in batches.
+pub(crate) fn measure(what: &str, mut once: impl FnMut()) -> Measured {
     let mut latencies = Latencies::default();
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {

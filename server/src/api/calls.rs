@@ -5,5 +5,6 @@ pub mod events;
 pub mod filter;
 pub mod list;
 pub mod personal;
+mod redacted;
 pub mod show;
 pub mod view;

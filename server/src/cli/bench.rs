@@ -26,7 +26,8 @@ Examples:
   call-ledger bench rebuild --tenants 1,1000
   call-ledger bench read --calls 10000,100000,1000000
   call-ledger bench roll --people 100000
-  call-ledger --output json bench seal"
+  call-ledger --output json bench seal
+  call-ledger bench redact"
 )]
 pub(super) enum Command {
     /// Durable appends, compared with one request per commit, bare inserts and bare batches
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Erase(EraseArgs),
     /// Sealing, opening and translating
     Seal(SealArgs),
+    /// Redaction of transcripts, and removal of card data from messages
+    Redact(SealArgs),
     /// A rebuild of a read model from the log, compared with a bare reader of the log
     Rebuild(RebuildArgs),
     /// Pages, sums and series over HTTP, of a tenant with many calls among many tenants
@@ -122,7 +125,7 @@ pub(super) struct EraseArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SealArgs {
-    /// A message of the platform to translate [default: the largest of the demo's]
+    /// A message of the platform to read [default: the largest of the demo's]
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
 }
@@ -232,6 +235,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
             bench::erase::run(config, &plan, step).await?
         }
         Command::Seal(args) => bench::seal::run(&sample(args.sample.as_deref())?, step)?,
+        Command::Redact(args) => bench::redact::run(&sample(args.sample.as_deref())?, step)?,
         Command::Rebuild(args) => {
             let plan = bench::rebuild::RebuildPlan {
                 events: usize::try_from(args.events)?,

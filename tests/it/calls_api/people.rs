@@ -57,11 +57,14 @@ fn a_read_key_gets_the_facts_and_two_digits_of_the_number() {
             json!({ "contact_id": contact, "name": null, "phone": "•••23", "email": null });
         assert_eq!(page["data"][0]["customer"], masked);
         assert_eq!(detail["customer"], masked);
-        for part in ["transcript", "summary", "messages", "structured_data", "recordings"] {
-            assert_eq!(detail[part], Value::Null, "{part}");
-        }
-        let tool = json!({ "tool_call_id": "t-1", "tool": "book", "arguments": null,
-                           "result": null, "at": "2025-06-15T15:06:41Z" });
+        assert_eq!(detail["transcript"], "User: [name]");
+        assert_eq!(detail["summary"], "[name] called.");
+        let turn = json!({ "role": "user", "text": "[name]", "at_ms": 1_750_000_002_000_i64 });
+        assert_eq!(detail["messages"], json!([turn]));
+        assert_eq!(detail["structured_data"], json!({ "who": "[name]" }));
+        assert_eq!(detail["recordings"], Value::Null);
+        let tool = json!({ "tool_call_id": "t-1", "tool": "book", "arguments": { "for": "[name]" },
+                           "result": "[name]", "at": "2025-06-15T15:06:41Z" });
         assert_eq!(detail["tool_calls"], json!([tool]));
         assert_eq!((&detail["cost_cents"], &detail["success"]), (&json!(7), &json!(true)));
         assert_eq!(events["data"][0]["personal"], Value::Null);

@@ -11,8 +11,8 @@ use crate::event::{
 use crate::json::{Json, fact_id, fact_text};
 use crate::personal::ToolIo;
 use crate::plausible::FieldValue;
+use crate::provider::body::{Body, mark};
 use crate::provider::field::{id, text};
-use crate::provider::redact::redact;
 use crate::provider::{Reply, ToolRequest, TranslateError, Translation};
 
 /// Kind of a request to a custom function, which has no event name of its own.
@@ -54,10 +54,9 @@ pub(super) fn translate(
     message: &[u8],
     region: Option<&str>,
 ) -> Result<Translation, TranslateError> {
-    let mut tree = Json::parse(message)?;
-    let canonical = tree.to_canonical();
-    redact(&mut tree, LINKS);
-    let raw = tree.to_compact();
+    let mut body = Body::read(message, LINKS)?;
+    let removed = body.take_removed();
+    let Body { tree, canonical, raw, .. } = body;
     let message = Message::parse(&tree).ok_or(NO_MESSAGE)?;
     let direction = message.direction();
     let (party, party_facts) = facts::party(message.call, direction, region).unzip();
@@ -74,13 +73,15 @@ pub(super) fn translate(
         event,
         sections: Sections { party: party.clone(), raw: Some(raw), ..sections },
     };
+    let mut drafts = vec![draft];
+    mark(&mut drafts, removed);
     Ok(Translation {
         kind: message.kind.clone(),
         routing: facts::routing(message.call, direction, region),
         provider_call_id,
         party,
         canonical,
-        drafts: vec![draft],
+        drafts,
         needs_region,
         is_telemetry: message.kind == "transcript_updated",
         reply,

@@ -11,8 +11,8 @@ use crate::event::{
 use crate::json::{Json, fact_id, fact_text};
 use crate::personal::{Conversation, Party, Recording, normalise_phone};
 use crate::plausible::{self, FieldValue, add_implausible};
+use crate::provider::body::{Body, mark};
 use crate::provider::field::{id, person, text};
-use crate::provider::redact::redact;
 use crate::provider::{Reply, Routing, TranslateError, Translation};
 
 /// Fields with a link to a recording.
@@ -26,10 +26,9 @@ pub(super) fn translate(
     message: &[u8],
     region: Option<&str>,
 ) -> Result<Translation, TranslateError> {
-    let mut tree = Json::parse(message)?;
-    let canonical = tree.to_canonical();
-    redact(&mut tree, LINKS);
-    let raw = tree.to_compact();
+    let mut body = Body::read(message, LINKS)?;
+    let removed = body.take_removed();
+    let Body { tree, canonical, raw, .. } = body;
     let kind = kind(&tree).ok_or(NO_CALLBACK)?;
     let (party, party_facts) = party(&tree, region).unzip();
     let needs_region = region.is_none()
@@ -52,6 +51,8 @@ pub(super) fn translate(
             ..Sections::default()
         },
     };
+    let mut drafts = vec![draft];
+    mark(&mut drafts, removed);
     Ok(Translation {
         kind: kind.to_owned(),
         routing: Routing {
@@ -61,7 +62,7 @@ pub(super) fn translate(
         provider_call_id: call_sid.map(fact_id),
         party,
         canonical,
-        drafts: vec![draft],
+        drafts,
         needs_region,
         is_telemetry: false,
         reply: Reply::Acknowledge,

@@ -22,6 +22,7 @@ use super::personal::{
     OpenedEvent, open_events, open_parties, read_within_budget, remove_raw_body, section_positions,
     turn_positions,
 };
+use super::redacted;
 use super::view::{
     AnalysisView, CallDetail, CallView, CarrierView, MessageView, RecordingView, ToolCallView,
 };
@@ -44,6 +45,9 @@ operation! {
 
 /// Returns a call with its conversation, now or as it was known at an earlier point.
 ///
+/// Without scope `personal`, or with `redact=true`, the texts of the conversation are redacted: personal data that is
+/// found in them is replaced by its class, such as `[phone]`. Links to recordings and texts of notes are null then.
+///
 /// The call of a carrier that is a part of a record is returned by its own id, with `part_of`. With `as_of`, a call is
 /// folded from its own events: `carrier` has only the ids that the platform states.
 ///
@@ -55,6 +59,7 @@ operation! {
         ("call_id" = String, Path, description = "The call"),
         ("as_of" = Option<String>, Query, description = "A position or an RFC 3339 time: the call as it was known then. A time means the log up to the first event that was recorded later"),
         ("min_position" = Option<i64>, Query, description = "Wait until the read model has reached this position"),
+        ("redact" = Option<bool>, Query, description = "true: the answer is the one for a key without scope personal"),
     ),
     responses(
         (status = 200, body = CallDetail),
@@ -74,6 +79,7 @@ pub async fn handler(
 ) -> Result<Response, ApiError> {
     let as_of = params.parse("as_of", "a position or an RFC 3339 time")?;
     let min_position = params.number("min_position")?;
+    let is_redacted = params.one_of("redact", &["true", "false"])?.as_deref() == Some("true");
     params.reject_unknown()?;
     let call_id = call_id.ok_or_else(not_found)?;
     let (mut tx, reached) = begin_consistent_read(&app, &caller, "calls", min_position).await?;
@@ -92,7 +98,7 @@ pub async fn handler(
         }
     };
 
-    let is_personal = caller.has(Scope::Personal);
+    let is_personal = caller.has(Scope::Personal) && !is_redacted;
     let called_before = called_before(&mut tx, (call_id, &call), until).await?;
     let actors = read_actors(&mut tx, &annotations::view::actor_positions(&call)).await?;
     drop(tx);
@@ -100,18 +106,17 @@ pub async fn handler(
     let tenant_id = caller.tenant_id();
     let settings = app.store.call_settings(tenant_id).await?;
     let reservation = app.read_budget.reservation(tenant_id).await?;
-    let mut events = Vec::new();
+    let mut positions = section_positions(&call);
     if is_personal {
-        let mut positions = section_positions(&call);
         positions.extend(call.annotation_texts().iter().map(|position| position.0));
         positions.sort_unstable();
         positions.dedup();
-        events = read_within_budget(&app, tenant_id, &positions).await?;
-        events.iter_mut().for_each(remove_raw_body);
     }
+    let mut events = read_within_budget(&app, tenant_id, &positions).await?;
+    events.iter_mut().for_each(remove_raw_body);
     let sealed = [(&call, party.as_deref())];
     let mut parties = open_parties(vault, tenant_id, &sealed).await?.pop().unwrap_or_default();
-    if is_personal && as_of.is_none() {
+    if as_of.is_none() {
         let contact = call.contact_id().map(|contact| contact.0);
         add_names(&app, tenant_id, std::iter::once((contact, &mut parties))).await?;
     }
@@ -124,16 +129,25 @@ pub async fn handler(
     }
     let customer = Customer::of(&call, &parties, is_personal);
     let _permit = app.read_budget.open_permit().await;
-    let opened = open_events(vault, tenant_id, &events, BUDGET).await?;
+    let mut opened = open_events(vault, tenant_id, &events, BUDGET).await?;
+    if !is_personal {
+        opened.events.retain(|_, event| !event.is_restricted && !parties.is_erased);
+    }
+    let name = parties.merged.name.take();
     let write = || {
-        let section = is_personal.then_some(&opened.events);
+        let section = Some(&opened.events);
         let carrier = CarrierView::of(tenant_id, &call, carrier.as_ref());
         let view =
             CallView::of(call_id, &call, customer, carrier).with_appointment(booked.as_ref());
         let facts = LeadFacts::of(&call, booked.is_some(), called_before);
         let lead_score = (!call.is_test()).then(|| LeadScoreView::of(&facts, &settings));
-        let sources = Sources { opened: section, actors: Some(&actors) };
-        let detail = CallDetail { part_of, lead_score, ..detail(view, &call, sources) };
+        let annotated = section.filter(|_| is_personal);
+        let sources = Sources { opened: annotated, actors: Some(&actors) };
+        let detail = detail(view, &call, section, sources);
+        let mut detail = CallDetail { part_of, lead_score, ..detail };
+        if !is_personal {
+            redacted::redact(&mut detail, name.as_deref());
+        }
         serde_json::to_vec(&detail)
     };
     opened_page(reservation, compute(opened.bytes, write).await, reached)
@@ -172,9 +186,14 @@ async fn read_actors(
     Ok(metadata.into_iter().filter_map(actor).collect())
 }
 
-/// Adds conversation, tool data and annotations to the view of a call, from the opened events.
-fn detail(view: CallView, call: &Call, sources: Sources<'_>) -> CallDetail {
-    let opened = sources.opened;
+/// Adds conversation, tool data and annotations to the view of a call, from the opened events. The texts of
+/// annotations are those of `sources`.
+fn detail(
+    view: CallView,
+    call: &Call,
+    opened: Option<&BTreeMap<i64, OpenedEvent>>,
+    sources: Sources<'_>,
+) -> CallDetail {
     let places = call.conversation();
     let part = |name: &str| {
         let position = places.get(name)?;

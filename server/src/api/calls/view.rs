@@ -231,7 +231,8 @@ impl CallView {
     }
 }
 
-/// A call with its conversation and tool calls. Without scope `personal`, the sealed fields are null.
+/// A call with its conversation and tool calls. Without scope `personal`, the texts of the conversation and of tool calls
+/// are redacted, and null if the person is erased or restricted.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CallDetail {
     /// Fields of the list view.
@@ -248,7 +249,7 @@ pub struct CallDetail {
     pub messages: Option<Vec<MessageView>>,
     /// Data that the platform extracted from the conversation.
     pub structured_data: Option<Value>,
-    /// Links to recordings.
+    /// Links to recordings; null without scope `personal`.
     pub recordings: Option<Vec<RecordingView>>,
     /// Analysis by the platform's model: claims, not evidence. Null if it reported none.
     pub analysis: Option<AnalysisView>,
@@ -313,9 +314,9 @@ pub struct ToolCallView {
     pub tool_call_id: Option<String>,
     /// Name of the tool.
     pub tool: String,
-    /// Arguments of the call; null without scope `personal`.
+    /// Arguments of the call; redacted without scope `personal`.
     pub arguments: Option<Value>,
-    /// Result of the call; null without scope `personal`.
+    /// Result of the call; redacted without scope `personal`.
     pub result: Option<Value>,
     /// Time of the tool call.
     pub at: Option<DateTime<Utc>>,
