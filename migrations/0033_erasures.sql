@@ -33,7 +33,7 @@ create table erasures_v1.erasures (
   findings           bigint,
   live_digest        text,
   final_digest       text,
-  steps              jsonb not null,
+  steps              json not null,
   requested_position bigint not null,
   position           bigint not null,
   primary key (tenant_id, erasure_id)

@@ -89,7 +89,10 @@ impl Officer {
     async fn until(&self, erasure_id: &str, expected: &str) -> Value {
         let begun = Instant::now();
         loop {
-            let erasure = self.get(&format!("/v1/erasures/{erasure_id}")).await;
+            let path = format!("/v1/erasures/{erasure_id}");
+            let (status, erasure) = self.tenant.get_with(&self.key, &path).await;
+            // A tenant has a share of concurrent reads.
+            assert!(matches!(status, 200 | 503), "{erasure}");
             if erasure["state"] == expected || erasure["step"] == expected {
                 return erasure;
             }

@@ -6,11 +6,11 @@ use super::*;
 
 /// Number of persons; `ERASURE_RACES=10000` for the full run.
 fn rounds() -> usize {
-    std::env::var("ERASURE_RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+    std::env::var("ERASURE_RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(40)
 }
 
 /// Persons that are erased at the same time.
-const AT_ONCE: usize = 20;
+const AT_ONCE: usize = 8;
 
 #[test]
 fn no_message_that_arrives_during_an_erasure_leaves_readable_data() {

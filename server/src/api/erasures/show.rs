@@ -54,6 +54,8 @@ pub async fn handler(
     let (tx, _) = begin_consistent_read(&app, &caller, "erasures", min_position).await?;
     drop(tx);
     let row = found(&app, &caller, erasure_id).await?;
+    // The read models may have to be awaited.
+    caller.read_permit.release();
     let of = reference(&caller, &row);
     let calls = app.erasures.process().ambiguous_calls(of).await.map_err(refused)?;
     let calls = calls.into_iter().map(|call| call.0).collect();
