@@ -79,9 +79,6 @@ enum Command {
     /// What is past the retention periods of a tenant
     #[command(subcommand)]
     Retention(retention::Command),
-    /// The rights of persons over their data
-    #[command(subcommand)]
-    Subject(subject::Command),
     /// Book, list and change appointments
     #[command(subcommand)]
     Appointment(appointment::Command),
@@ -89,7 +86,7 @@ enum Command {
     #[command(after_help = "Example:
   call-ledger availability --tenant acme --service cleaning --from 2026-12-01T00:00:00Z")]
     Availability(availability::Args),
-    /// Find, erase, hold and restrict persons
+    /// Find, export, erase, hold and restrict persons
     #[command(subcommand)]
     Subject(subject::Command),
     /// Show and change the settings of a tenant
@@ -201,7 +198,6 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
         Command::Retention(command) => retention::run(config, &command).await,
-        Command::Subject(command) => subject::run(config, &command).await,
         Command::Appointment(command) => appointment::run(config, &command).await,
         Command::Availability(args) => availability::run(config, &args).await,
         Command::Subject(command) => subject::run(config, &command).await,
