@@ -15,6 +15,7 @@ pub mod erasures;
 pub mod exports;
 pub mod keys;
 pub mod parked;
+pub mod public_key;
 pub mod quarantine;
 pub mod read_models;
 pub mod retention;
@@ -117,6 +118,7 @@ pub fn routes() -> DeclaredRoutes {
         read_models::promote::handler,
         read_models::rollback::handler,
         read_models::cancel::handler,
+        public_key::handler,
         usage::handler,
         tenant::show::handler,
         tenant::update::handler,

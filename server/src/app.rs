@@ -9,6 +9,7 @@ use ledger_app::bookings::CommandAdmission;
 use ledger_app::workers::WorkersHealth;
 use ledger_store::Store;
 use ledger_store::tenants::ApiKey;
+use ledger_store::vault::Vault;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::{Health, PositionWatch};
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::auth::denials::Denials;
 use crate::auth::lookups::LookupLimiter;
+use crate::auth::{Caller, Scope};
 use crate::ingest::admission::BodyBudgets;
 use crate::ingest::counts::OutcomeCounter;
 use crate::limits::Limits;
@@ -90,9 +92,9 @@ impl App {
         let counts = Arc::new(OutcomeCounter::new(store.ids().random()));
         let connections = store.app().options().get_max_connections();
         let position_watch = PositionWatch::start(&store);
+        let erasures = Arc::new(ErasureWorker::new(crate::erasures::process(&store)));
         let files = ExportFiles::new(store.keyring().directory().with_file_name("exports"));
         let exports = AccessExports::new(Arc::clone(&store), files);
-        let erasures = Arc::new(ErasureWorker::new(crate::erasures::process(&store)));
         Self {
             store,
             engine: Health::default(),
@@ -114,6 +116,13 @@ impl App {
             data_dir: None,
             shutdown,
         }
+    }
+
+    /// The vault as the caller may read it: data of restricted persons only with scope `compliance`.
+    #[must_use]
+    pub fn vault_of(&self, caller: &Caller) -> Vault {
+        let vault = self.store.vault();
+        if caller.has(Scope::Compliance) { vault.with_restricted() } else { vault.clone() }
     }
 
     /// Returns the valid API key with this text, or `None` if there is none.

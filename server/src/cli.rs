@@ -22,6 +22,7 @@ mod parked;
 mod probe;
 mod projection;
 mod quarantine;
+mod restore;
 mod retention;
 mod serve;
 mod settings;
@@ -109,6 +110,9 @@ enum Command {
     /// Roll the epochs of tenants, which destroys the keys of older backups
     #[command(subcommand)]
     Epoch(epoch::Command),
+    /// Make a restored database agree with the erasure journal
+    #[command(subcommand)]
+    Restore(restore::Command),
     /// List, show and replay webhooks that could not be assigned to a tenant
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -207,6 +211,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Export(command) => export::run(config, &command).await,
         Command::Epoch(command) => epoch::run(config, &command).await,
+        Command::Restore(command) => restore::run(config, &command).await,
         Command::Quarantine(command) => quarantine::run(config, &command).await,
         Command::Db(command) => db::run(config, &command).await,
         Command::Doctor(args) => doctor::run(config, &args).await,

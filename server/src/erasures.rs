@@ -77,10 +77,11 @@ impl Persons for ReadModels {
                 subject_id: one.subject_id,
                 erasure_id: one.erasure_id,
             },
-            is_deferred: one.state == "deferred",
             is_certified: one
                 .step
-                .is_some_and(|step| matches!(step.as_str(), "certified" | "rolled" | "verified")),
+                .as_deref()
+                .is_some_and(|step| matches!(step, "certified" | "rolled" | "verified")),
+            awaits_roll: one.step.as_deref() == Some("certified"),
             received_at: one.received_at,
             due_at: one.due_at,
         });

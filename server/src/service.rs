@@ -11,6 +11,7 @@ use ledger_app::access_export::{AccessExports, ExportFiles};
 use ledger_app::erasures::ErasureWorker;
 use ledger_app::fault::chain;
 use ledger_store::Store;
+use ledger_store::vault::VaultError;
 use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -39,9 +40,9 @@ const OPERATIONS: &str = "operations";
 const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
+const ERASURES: &str = "erasures";
 const EXPORTS: &str = "exports";
 const EPOCHS: &str = "epochs";
-const ERASURES: &str = "erasures";
 const METRICS: &str = "metrics";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
@@ -158,6 +159,11 @@ impl Service {
             let error = chain(&error);
             tracing::error!(error, "the keyring is not available: no webhooks are taken");
         }
+        // The reason for which the gate stays closed is in the log.
+        if let Err(VaultError::Database(error)) = store.vault().gate().check().await {
+            let error = chain(&error);
+            tracing::error!(error, "the erasure journal was not compared with the database");
+        }
         // Parsing the first phone number loads the numbering plans, so this is done before any request.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
@@ -237,10 +243,10 @@ impl Service {
         if self.workers.wait(FOLLOW_UPS, left()).await == WaitResult::TimedOut {
             tracing::warn!("follow_up.shutdown_timed_out");
         }
-        self.workers.abort(EXPORTS);
         if self.workers.wait(ERASURES, left()).await == WaitResult::TimedOut {
             self.workers.abort(ERASURES);
         }
+        self.workers.abort(EXPORTS);
         self.workers.abort(METRICS);
         self.workers.abort(OPERATIONS);
         self.runner.stop().await;
@@ -255,8 +261,8 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
-/// Starts the workers that record refusals, webhook counts and follow-up tasks, the one that carries out
-/// erasures, the one that deletes expired exports, and the upkeep of the metrics.
+/// Starts the workers that record refusals, webhook counts and follow-up tasks, that carry out erasures and delete
+/// expired exports, and the upkeep of the metrics.
 fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(METRICS, |_| telemetry::metrics_upkeep(telemetry::metrics()));
     let (files, store) = (app.exports.files().clone(), Arc::clone(&app.store));
@@ -279,11 +285,11 @@ fn start_recorders(workers: &mut Workers, app: &App) {
         let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
         async move { follow_ups.run(&store, stop).await }
     });
+    let erasures = Arc::clone(&app.erasures);
+    workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
     let store = Arc::clone(&app.store);
     workers.start(EPOCHS, move |stop| {
         let store = Arc::clone(&store);
         async move { ledger_app::epochs::run(&store, stop).await }
     });
-    let erasures = Arc::clone(&app.erasures);
-    workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
 }

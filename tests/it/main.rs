@@ -18,6 +18,7 @@ mod due;
 mod embedded;
 mod epoch_roll;
 mod erasures;
+mod erasure_journal;
 mod exactly_once;
 mod execute;
 mod field;

@@ -1,5 +1,6 @@
-//! Subject events: erasures, legal holds, restrictions and exports for the person. A reason is a word. Free text of a request
-//! is in the section `request` of its event, which ends with the subject's key.
+//! Subject events: erasures, legal holds, restrictions and exports for the person. A reason is a
+//! word. Free text of a request is in the section `request` of its event, which ends with the
+//! subject's key.
 
 mod words;
 

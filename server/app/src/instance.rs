@@ -9,6 +9,7 @@ use anyhow::Context;
 use ledger_store::embedded::{Cluster, Durability, Settings as ClusterSettings};
 use ledger_store::journal::Journal;
 use ledger_store::keyring::Keyring;
+use ledger_store::root_key::Roots;
 use ledger_store::{Settings, Store, migrate};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -38,6 +39,7 @@ impl Instance {
     /// The database cannot be started or reached, or a migration fails; the error chain gives the reason and
     /// a remedy.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let roots = config.roots()?;
         let (cluster, database) = connect(config).await?;
         let prepared = match cluster {
             Some(_) => Ok(()),
@@ -59,7 +61,7 @@ impl Instance {
                 return Err(error.context("the database cannot be used"));
             }
         };
-        let mut opened = Self::from_parts(config, cluster, database);
+        let mut opened = Self::from_parts(roots, config, cluster, database);
         opened.migrated = migrated;
         Ok(opened)
     }
@@ -70,12 +72,18 @@ impl Instance {
     /// # Errors
     /// The database cannot be started or reached.
     pub async fn open_without_migrating(config: &Config) -> anyhow::Result<Self> {
+        let roots = config.roots()?;
         let (cluster, database) = connect(config).await?;
-        Ok(Self::from_parts(config, cluster, database))
+        Ok(Self::from_parts(roots, config, cluster, database))
     }
 
-    fn from_parts(config: &Config, cluster: Option<Cluster>, database: PgConnectOptions) -> Self {
-        let keyring = Keyring::new(config.keyring_path(), config.root_key_path());
+    fn from_parts(
+        roots: Roots,
+        config: &Config,
+        cluster: Option<Cluster>,
+        database: PgConnectOptions,
+    ) -> Self {
+        let keyring = Keyring::under(config.keyring_path(), roots);
         let store = Store::open(Settings {
             database: database.clone(),
             connections: config.connections,

@@ -193,6 +193,7 @@ fn a_restricted_person_gets_an_export_and_an_erased_one_is_refused_by_name() {
             requester: Requester::Person,
             identity: IdentityCheck::Account,
             received_at: now,
+            text: None,
         };
         let plan = ErasurePlanned {
             erasure_id,

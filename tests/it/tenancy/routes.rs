@@ -62,6 +62,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("delete", "/v1/subjects/{subject_id}/holds/{hold_id}", "compliance"),
     ("post", "/v1/subjects/{subject_id}/restriction", "compliance"),
     ("delete", "/v1/subjects/{subject_id}/restriction", "compliance"),
+    ("get", "/v1/ledger/public-key", "read"),
     ("get", "/v1/parked", "admin"),
     ("post", "/v1/parked/{parked_id}/drop", "admin"),
     ("post", "/v1/parked/{parked_id}/retry", "admin"),
@@ -147,7 +148,6 @@ impl Route {
             "admin" => &SCOPES[..4],
             "compliance" => &["read", "personal", "write", "admin"],
             "write" => &["read", "personal", "compliance", "admin"],
-            "compliance" => &["read", "personal", "write", "admin"],
             _ => panic!("which scopes do not open {}?", self.template),
         }
     }

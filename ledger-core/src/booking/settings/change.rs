@@ -77,8 +77,8 @@ impl Aggregate for BookingSettingsChange {
         vec![Stream::new(tenant_id.settings_stream(), StreamKind::Tenant)]
     }
 
-    /// Decides on a setting beside the others: a service takes place on resources that there are. Services
-    /// of earlier releases may name others, and keep them until the services are set.
+    /// Checks a setting against the others: the resources of a service have to exist. Services that an
+    /// earlier release recorded may name missing resources until the services are set again.
     fn decide(
         state: &Values,
         command: &SetBookingSetting,

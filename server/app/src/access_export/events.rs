@@ -111,13 +111,15 @@ pub(super) async fn open(
     }
     let columns: Vec<(SectionColumn, &[u8])> =
         mine.iter().map(|(place, packed)| (*place, packed.as_slice())).collect();
-    for section in store.vault().open(tenant_id, &columns).await?.into_iter().flatten() {
+    // The right of access includes restricted data.
+    let vault = store.vault().with_restricted();
+    for section in vault.open(tenant_id, &columns).await?.into_iter().flatten() {
         let name = section.name.as_str();
         match section.plain {
             Opened::Clear(plain) => {
                 opened.sections.push(OpenSection { name, plain: plain.reveal() });
             }
-            Opened::Erased => opened.erased.push(name),
+            Opened::Erased | Opened::Restricted => opened.erased.push(name),
             Opened::Corrupt => opened.damaged.push(name),
         }
     }

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::instance::Instance;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(in crate::cli) struct Args {
     /// Id of the contact
     #[arg(value_name = "ID")]
     subject_id: Uuid,
