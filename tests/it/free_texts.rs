@@ -60,6 +60,10 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({ "reason": "a reason", "projection": "calls", "tenant_id": NIL }),
         ),
         ("promote_projection", json!({})),
+        (
+            "export_subject",
+            json!({ "passphrase": "seven heron bridge 41", "requested_by": "person", "format": "zip" }),
+        ),
         ("rebuild_projection", json!({ "tenant_id": NIL })),
         ("create_source", source()),
         ("update_source", source()),

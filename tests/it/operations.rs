@@ -40,7 +40,7 @@ fn the_probes_report_liveness_and_readiness() {
             })
         };
         let workers =
-            ["metrics", "exports", "denials", "counts", "follow_ups", "epochs", "erasures", "api"]
+            ["metrics", "exports", "denials", "counts", "follow_ups", "erasures", "epochs", "api"]
                 .map(|name| serde_json::json!({ "name": name, "state": "running", "restarts": 0 }));
         let expected = serde_json::json!({
             "status": "ready", "database": "ok", "migrations": "ok", "keyring": "ok", "journal": "ok",

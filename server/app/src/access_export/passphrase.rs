@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ledger_core::text::check_line;
 use zeroize::Zeroizing;
 
 /// Shortest passphrase, in characters.
@@ -19,12 +20,12 @@ pub struct Passphrase(Zeroizing<String>);
 
 impl Passphrase {
     /// Returns the passphrase; `None` for a text of fewer than 12 characters, of more than 1,024
-    /// bytes, or with control characters.
+    /// bytes, or with hidden characters.
     #[must_use]
     pub fn parse(text: String) -> Option<Self> {
         let text = Zeroizing::new(text);
         let is_long = text.chars().count() >= MIN && text.len() <= MAX;
-        (is_long && !text.chars().any(char::is_control)).then_some(Self(text))
+        (is_long && check_line(&text, MAX).is_ok()).then_some(Self(text))
     }
 
     /// Generates a passphrase of 25 letters and digits in groups, of more than 120 random bits.
