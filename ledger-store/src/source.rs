@@ -220,6 +220,6 @@ impl Store {
     }
 }
 
-fn secret_aad(tenant_id: TenantId, source_id: SourceId) -> Vec<u8> {
+pub(crate) fn secret_aad(tenant_id: TenantId, source_id: SourceId) -> Vec<u8> {
     [b"source-secret".as_slice(), tenant_id.0.as_bytes(), source_id.0.as_bytes()].concat()
 }

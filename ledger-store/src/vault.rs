@@ -7,6 +7,7 @@
 mod contact;
 mod contacts;
 mod describe;
+pub mod export;
 mod fence;
 mod fence_watch;
 #[cfg(test)]
