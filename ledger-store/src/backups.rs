@@ -134,6 +134,20 @@ impl Store {
         Ok(reports)
     }
 
+    /// Whether the archiver of the database failed since it archived last.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn is_archiver_failing(&self) -> Result<bool, StoreError> {
+        let is_failing = sqlx::query_scalar!(
+            r#"select last_failed_time > coalesce(last_archived_time, '-infinity') as "is_failing"
+                 from pg_stat_archiver"#,
+        )
+        .fetch_one(&self.app)
+        .await?;
+        Ok(is_failing.unwrap_or(false))
+    }
+
     /// Returns the end of the last verification that found nothing.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ mod server;
 mod settings;
 mod watch;
 
-pub use archive::{ArchiveContent, archive_content, end_gap, prune_archive};
+pub use archive::{ArchiveContent, archive_content, begin_archive, end_gap, prune_archive};
 pub use base_backup::{base_backup, check_base_backup};
 pub use binaries::{Installed, installed};
 pub use by_hand::{StoppedByHand, stop as stop_by_hand, url as url_of};

@@ -59,6 +59,8 @@ pub struct App {
     pub(crate) public_url: PublicUrl,
     /// The data directory, for the disk gauges; `None` with an external database.
     pub data_dir: Option<Arc<Path>>,
+    /// Directory of the backups, for their gauges; `None` with an external database.
+    pub backup_dir: Option<Arc<Path>>,
     /// Becomes true during shutdown when the drain time for requests is over.
     pub shutdown: ShutdownSignal,
 }
@@ -101,6 +103,7 @@ impl App {
             position_watch,
             public_url: PublicUrl::default(),
             data_dir: None,
+            backup_dir: None,
             shutdown,
         }
     }

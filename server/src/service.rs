@@ -18,6 +18,7 @@ pub use ledger_app::shutdown::shutdown_signal;
 use ledger_app::workers::{WaitResult, WorkerHealth, WorkerState, Workers};
 
 use crate::app::App;
+use crate::backup_schedule::BackupSchedule;
 use crate::config::{Config, Network};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
@@ -38,6 +39,7 @@ const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
 const METRICS: &str = "metrics";
+const BACKUPS: &str = "backups";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
 const OPERATIONS_CONNECTIONS: usize = 64;
@@ -57,6 +59,8 @@ pub struct NetworkSettings {
     pub public_url: Option<String>,
     /// The data directory, for its disk's figures; `None` when the database is elsewhere.
     pub data_dir: Option<PathBuf>,
+    /// Backups of the private PostgreSQL; `None` when the database is elsewhere.
+    pub backups: Option<Arc<BackupSchedule>>,
 }
 
 impl NetworkSettings {
@@ -70,6 +74,7 @@ impl NetworkSettings {
             proxies: Vec::new(),
             public_url: None,
             data_dir: None,
+            backups: None,
         }
     }
 
@@ -82,6 +87,7 @@ impl NetworkSettings {
             proxies: config.proxies.clone(),
             public_url: config.public_url.clone(),
             data_dir: config.database_url.is_none().then(|| config.data_dir.clone()),
+            backups: BackupSchedule::of(config).map(Arc::new),
             ..Self::at(config.listen)
         }
     }
@@ -159,7 +165,11 @@ impl Service {
         app.public_url = PublicUrl::new(network.public_url.as_deref());
         app.workers = workers.health();
         app.data_dir = network.data_dir.as_deref().map(Arc::from);
+        app.backup_dir = network.backups.as_ref().map(|backups| Arc::from(backups.dir.as_path()));
         start_recorders(&mut workers, &app);
+        if let Some(backups) = network.backups.clone() {
+            start_backups(&mut workers, &app, backups);
+        }
         let proxies: Arc<[Network]> = network.proxies.clone().into();
         let unread = unread(&app);
         let at = if ops_listener.is_some() {
@@ -222,6 +232,7 @@ impl Service {
             tracing::warn!("follow_up.shutdown_timed_out");
         }
         self.workers.abort(METRICS);
+        self.workers.abort(BACKUPS);
         self.workers.abort(OPERATIONS);
         self.runner.stop().await;
         tracing::info!("server.stopped");
@@ -252,5 +263,14 @@ fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(FOLLOW_UPS, move |stop| {
         let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
         async move { follow_ups.run(&store, stop).await }
+    });
+}
+
+/// Starts the worker that makes and verifies backups.
+fn start_backups(workers: &mut Workers, app: &App, backups: Arc<BackupSchedule>) {
+    let store = Arc::clone(&app.store);
+    workers.start(BACKUPS, move |stop| {
+        let (backups, store) = (Arc::clone(&backups), Arc::clone(&store));
+        async move { backups.run(store.clock(), stop).await }
     });
 }

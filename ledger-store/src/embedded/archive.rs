@@ -1,7 +1,8 @@
 //! Continuous archiving of the write-ahead log of the private PostgreSQL.
 //!
 //! The server passes each full segment to a script, which copies it durably and under its name only
-//! when it is complete. A disk that is almost full is left alone: the script skips segments, which
+//! when it is complete. Nothing is archived before the first base backup: without one, the archive
+//! restores nothing, and each stop of the server would add a segment. A disk that is almost full is left alone: the script skips segments, which
 //! the file `gap` then records, so that backups never stop the ledger. A restore cannot pass a gap;
 //! the next base backup ends it.
 
@@ -10,6 +11,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use nix::unistd::geteuid;
 
 use super::cluster_settings::Settings;
@@ -20,6 +22,8 @@ use super::paths::{ClusterPaths, make_private_dir};
 const SCRIPT: &str = "archive.sh";
 /// The file that names the first skipped segment.
 const GAP: &str = "gap";
+/// The file that starts archiving.
+const BEGUN: &str = "begun";
 /// Free space, in KB, below which nothing is archived.
 const LEAST_FREE_KB: u64 = 512 * 1024;
 /// Longest time that a segment with changes stays out of the archive, in seconds. Each forced
@@ -78,6 +82,8 @@ fn text(dir: &Path) -> String {
         "# Written by call-ledger at each start. Archives one segment of the write-ahead log.\n\
          set -eu\n\
          segment=$1 name=$2 archive={dir}\n\
+         [ -d \"$archive\" ] || {{ echo \"$archive is missing\" >&2; exit 1; }}\n\
+         [ -f \"$archive/{BEGUN}\" ] || exit 0\n\
          # After a crash the server repeats the last segment.\n\
          if [ -f \"$archive/$name\" ]; then exec cmp -s \"$segment\" \"$archive/$name\"; fi\n\
          free=$(df -Pk \"$archive\" | awk 'NR == 2 {{ print $4 }}')\n\
@@ -104,6 +110,8 @@ pub struct ArchiveContent {
     pub segments: u64,
     /// Size of all files, in bytes.
     pub bytes: u64,
+    /// Time at which the newest segment was written.
+    pub newest_at: Option<DateTime<Utc>>,
     /// The first segment that was skipped because the disk was almost full.
     pub gap: Option<String>,
 }
@@ -115,8 +123,14 @@ pub struct ArchiveContent {
 pub fn archive_content(dir: &Path) -> Result<ArchiveContent, Error> {
     let mut content = ArchiveContent::default();
     for (path, name) in files(dir)? {
-        content.bytes += fs::metadata(&path).map_or(0, |file| file.len());
-        content.segments += u64::from(is_segment(&name));
+        let found = fs::metadata(&path).map_err(Error::io("look at", &path));
+        // A segment may be given its name, or be removed, meanwhile.
+        let Ok(found) = found else { continue };
+        content.bytes += found.len();
+        if is_segment(&name) {
+            content.segments += 1;
+            content.newest_at = content.newest_at.max(found.modified().ok().map(DateTime::from));
+        }
         if name == GAP {
             content.gap = fs::read_to_string(&path).ok().map(|name| name.trim().to_owned());
         }
@@ -124,13 +138,28 @@ pub fn archive_content(dir: &Path) -> Result<ArchiveContent, Error> {
     Ok(content)
 }
 
-/// Removes the segments before `oldest`, which no backup needs; all of them when there is no backup.
-/// Returns their number.
+/// Starts archiving, before a base backup. Does nothing without an archive.
+///
+/// # Errors
+/// [`Error::Io`]
+pub fn begin_archive(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(BEGUN);
+    if !dir.exists() || path.exists() {
+        return Ok(());
+    }
+    fs::write(&path, "").map_err(Error::io("write", &path))
+}
+
+/// Removes the segments before `oldest`, which no backup needs. When there is no backup, removes all
+/// of them and stops archiving. Returns their number.
 ///
 /// # Errors
 /// [`Error::Io`]
 pub fn prune_archive(dir: &Path, oldest: Option<&str>) -> Result<u64, Error> {
     let mut removed = 0;
+    if oldest.is_none() {
+        remove(&dir.join(BEGUN))?;
+    }
     for (path, name) in files(dir)? {
         // The first 8 digits are the timeline, which does not order segments.
         let is_old = oldest.is_none_or(|oldest| name.get(8..24) < oldest.get(8..24));
@@ -147,9 +176,14 @@ pub fn prune_archive(dir: &Path, oldest: Option<&str>) -> Result<u64, Error> {
 /// # Errors
 /// [`Error::Io`]
 pub fn end_gap(dir: &Path) -> Result<(), Error> {
-    match fs::remove_file(dir.join(GAP)) {
+    remove(&dir.join(GAP))
+}
+
+/// Removes a file, if it exists.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove", dir.join(GAP))(error))
+            Err(Error::io("remove", path)(error))
         }
         _ => Ok(()),
     }
@@ -196,6 +230,11 @@ mod tests {
         assert!(dir.path().join(names[4]).exists(), "a history is needed by every restore");
         end_gap(dir.path()).unwrap();
         assert_eq!(archive_content(dir.path()).unwrap().gap, None);
+        begin_archive(dir.path()).unwrap();
+        assert!(dir.path().join(BEGUN).exists());
+        prune_archive(dir.path(), None).unwrap();
+        assert!(!dir.path().join(BEGUN).exists(), "without a backup nothing is archived");
+        begin_archive(&dir.path().join("none")).unwrap();
         assert_eq!(archive_content(&dir.path().join("none")).unwrap(), ArchiveContent::default());
     }
 

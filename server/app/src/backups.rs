@@ -19,6 +19,7 @@ mod restore;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use ledger_store::StoreError;
 use ledger_store::embedded;
 use ledger_store::vault::export::VaultExportError;
@@ -70,6 +71,18 @@ pub enum BackupError {
         name: String,
         /// Directory of the backups.
         dir: PathBuf,
+    },
+    /// The backup was complete only after the time.
+    #[error(
+        "backup {name} was complete at {consistent_at}, after that time; use {earlier}, or a later time"
+    )]
+    TooEarly {
+        /// Name of the backup.
+        name: String,
+        /// The first time that it can be restored to.
+        consistent_at: DateTime<Utc>,
+        /// Name of the backup for the time, or `none`.
+        earlier: String,
     },
     /// The manifest is not the one that was written.
     #[error("the manifest {path} was altered or damaged; use another backup", path = .path.display())]

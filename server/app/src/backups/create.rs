@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use ledger_core::ids::TenantId;
 use ledger_store::Store;
-use ledger_store::embedded::{self, Durability, Settings, base_backup, end_gap, prune_archive};
+use ledger_store::embedded::{
+    self, Durability, Settings, base_backup, begin_archive, end_gap, prune_archive,
+};
 use ledger_store::vault::export::{KEPT_EXPORTS, VaultExport, keep_newest_exports};
 use nix::sys::statvfs::statvfs;
 use tokio::task::spawn_blocking;
@@ -69,11 +71,13 @@ pub async fn create(
     make_dir(&unfinished, 0o700)?;
     let base = unfinished.join(BASE_DIR);
     let settings = cluster_settings(config, Durability::Durable);
+    begin_archive(&home.join(WAL_DIR))?;
     let copied = base_backup(&settings, &base).await;
     if let Err(error) = copied {
         remove_dir(&unfinished)?;
         return Err(error.into());
     }
+    let consistent_at = store.clock().now_micros();
     // Set K is written after the copy, so that it has every key that the copy has.
     let vault = vault_set(config, store, &vault_dir, &name).await?;
     let (first_segment, base_sha256) = described(&base)?;
@@ -81,6 +85,7 @@ pub async fn create(
         format: 1,
         name: name.clone(),
         begun_at: now,
+        consistent_at,
         finished_at: store.clock().now_micros(),
         version: env!("CARGO_PKG_VERSION").into(),
         bytes: size_of(&base),

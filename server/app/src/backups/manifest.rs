@@ -25,6 +25,8 @@ pub struct Manifest {
     pub name: String,
     /// Begin of the backup.
     pub begun_at: DateTime<Utc>,
+    /// End of the base backup. A restore can reach any time from then on.
+    pub consistent_at: DateTime<Utc>,
     /// Time at which it was complete. Everything recorded before its begin is in it.
     pub finished_at: DateTime<Utc>,
     /// Version of the program that made it.
@@ -138,6 +140,31 @@ pub fn find(dir: &Path, name: &str) -> Result<(PathBuf, Manifest), BackupError> 
     if manifest.name == name { Ok((path, manifest)) } else { Err(none()) }
 }
 
+/// Finds the backup for a restore to a time; `latest` is the newest one that was complete by then.
+///
+/// # Errors
+/// As [`find`]; [`BackupError::TooEarly`] for a time at which the backup was not complete.
+pub(super) fn find_for(
+    dir: &Path,
+    name: &str,
+    until: Option<DateTime<Utc>>,
+) -> Result<(PathBuf, Manifest), BackupError> {
+    let (path, manifest) = find(dir, name)?;
+    let Some(until) = until else { return Ok((path, manifest)) };
+    if manifest.consistent_at <= until {
+        return Ok((path, manifest));
+    }
+    let earlier = backups(dir)?.into_iter().rev().find(|(_, other)| other.consistent_at <= until);
+    match earlier {
+        Some(earlier) if name == "latest" => Ok(earlier),
+        earlier => Err(BackupError::TooEarly {
+            name: manifest.name,
+            consistent_at: manifest.consistent_at,
+            earlier: earlier.map_or_else(|| "none".into(), |(_, manifest)| manifest.name),
+        }),
+    }
+}
+
 /// Whether the name is not that of an unfinished backup.
 fn is_named(path: &Path) -> bool {
     path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
@@ -153,6 +180,7 @@ mod tests {
             format: 1,
             name: name.into(),
             begun_at: at,
+            consistent_at: at,
             finished_at: at,
             version: "0".into(),
             bytes: 1,
@@ -175,6 +203,14 @@ mod tests {
             backups(dir.path()).expect("a list").into_iter().map(|(_, m)| m.name).collect();
         assert_eq!(names, ["b", "a"], "by time, not by name");
         assert_eq!(find(dir.path(), "latest").expect("one").1.name, "a");
+        let at = |text: &str| Some(text.parse().expect("a time"));
+        let found = |name, until| find_for(dir.path(), name, until).map(|(_, found)| found.name);
+        assert_eq!(found("latest", at("2026-12-01T12:00:00Z")).expect("one"), "b");
+        assert_eq!(found("latest", at("2026-12-02T00:00:00Z")).expect("one"), "a");
+        assert_eq!(found("latest", None).expect("one"), "a");
+        let early = found("a", at("2026-12-01T12:00:00Z")).expect_err("it was not complete");
+        assert!(early.to_string().contains("use b"), "{early}");
+        assert!(found("latest", at("2026-11-30T00:00:00Z")).is_err());
         for none in ["half", ".c", "nothing", "../a", ""] {
             assert!(find(dir.path(), none).is_err(), "{none}");
         }

@@ -10,10 +10,10 @@ use ledger_store::embedded::{
 };
 use ledger_store::vault::export::{VaultImport, vault_exports};
 
+use super::BackupError;
 use super::create::JOURNAL_DIR;
-use super::manifest::{BASE_DIR, Manifest, sha256};
+use super::manifest::{BASE_DIR, Manifest, find_for, sha256};
 use super::places::WAL_DIR;
-use super::{BackupError, find};
 use crate::config::Config;
 use crate::instance::{Instance, cluster_settings};
 
@@ -76,7 +76,7 @@ pub async fn restore(
     if pg.exists() {
         return Err(BackupError::NotEmpty { path: pg }.into());
     }
-    let (dir, manifest) = find(&source.backups, name)?;
+    let (dir, manifest) = find_for(&source.backups, name, until)?;
     let export = vault_exports(&source.vault).map_err(BackupError::from)?.pop();
     if export.is_none() && !without_vault {
         return Err(BackupError::NoVaultExport { dir: source.vault.clone() }.into());
@@ -123,6 +123,7 @@ fn link_keys(config: &Config, source: &Source) -> Result<Vec<PathBuf>, BackupErr
     let wanted = [
         ("keyring", config.keyring.is_none()),
         ("root.key", config.root_key.is_none()),
+        ("signing.key", true),
         (JOURNAL_DIR, true),
     ];
     for (name, is_default) in wanted {

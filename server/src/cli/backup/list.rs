@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use ledger_app::backups::{WAL_DIR, backups};
 use ledger_store::backups::BackupReport;
-use ledger_store::diagnostics::{Archiver, archiver};
-use ledger_store::embedded::archive_content;
+use ledger_store::diagnostics::archiver;
+use ledger_store::embedded::{ArchiveContent, archive_content};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
@@ -53,7 +53,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStat
         })
         .collect();
     let newest = found.last().map(|(_, manifest)| manifest.finished_at);
-    let recoverable = recoverable(newest, archive.as_ref());
+    let recoverable = recoverable(newest, &content);
     let shown = json!({
         "backups": rows,
         // Recovery time: how long the last restore took. Recovery point: what a lost disk would cost.
@@ -63,7 +63,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStat
             "segments": content.segments,
             "bytes": content.bytes,
             "gap": content.gap,
-            "last_archived_at": archive.as_ref().and_then(|archive| archive.last_archived_at),
+            "last_archived_at": content.newest_at,
             "failing": archive.as_ref().and_then(|archive| archive.failing.clone()),
         },
     });
@@ -82,8 +82,9 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStat
 }
 
 /// The newest time that backups and archive can restore to without the disk of the data.
-fn recoverable(newest: Option<DateTime<Utc>>, archive: Option<&Archiver>) -> Option<DateTime<Utc>> {
-    let archived = archive.and_then(|archive| archive.last_archived_at);
+fn recoverable(newest: Option<DateTime<Utc>>, content: &ArchiveContent) -> Option<DateTime<Utc>> {
+    // Nothing after a gap can be restored.
+    let archived = content.newest_at.filter(|_| content.gap.is_none());
     newest.map(|newest| archived.map_or(newest, |archived| archived.max(newest)))
 }
 

@@ -13,7 +13,7 @@ use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Name of the backup, or `latest`
+    /// Name of the backup, or `latest`: the newest one that was complete by the time
     name: String,
     /// Time to restore to (RFC 3339), or `latest` for everything that is in the write-ahead log
     #[arg(long, value_name = "TIME", value_parser = time)]
