@@ -17,6 +17,8 @@ const KEY_PREFIX: &str = "key:";
 const SOURCE_PREFIX: &str = "source:";
 /// Stored text of [`Actor::Operator`].
 const OPERATOR: &str = "operator";
+/// Stored text of [`Actor::Server`].
+const SERVER: &str = "server";
 /// Stored text of [`Actor::Unauthenticated`]; part of every log ever written.
 const UNAUTHENTICATED: &str = "unproven";
 
@@ -29,13 +31,15 @@ pub enum Actor {
     Source(SourceId),
     /// A person at the command line, without an API key; text `operator`.
     Operator,
+    /// A background task of the ledger, such as the erasure process; text `server`.
+    Server,
     /// A sender without a valid signature or key; text `unproven`.
     Unauthenticated,
 }
 
 /// A text that is not the text of an [`Actor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("not an actor: expected key:<id>, source:<id>, {OPERATOR} or {UNAUTHENTICATED}")]
+#[error("not an actor: expected key:<id>, source:<id>, {OPERATOR}, {SERVER} or {UNAUTHENTICATED}")]
 pub struct UnknownActor;
 
 impl Actor {
@@ -54,6 +58,7 @@ impl fmt::Display for Actor {
             Self::Key(key_id) => write!(f, "{KEY_PREFIX}{key_id}"),
             Self::Source(source_id) => write!(f, "{SOURCE_PREFIX}{source_id}"),
             Self::Operator => f.write_str(OPERATOR),
+            Self::Server => f.write_str(SERVER),
             Self::Unauthenticated => f.write_str(UNAUTHENTICATED),
         }
     }
@@ -65,6 +70,7 @@ impl FromStr for Actor {
     fn from_str(text: &str) -> Result<Self, UnknownActor> {
         match text {
             OPERATOR => Ok(Self::Operator),
+            SERVER => Ok(Self::Server),
             UNAUTHENTICATED => Ok(Self::Unauthenticated),
             _ => {
                 let id = |prefix| text.strip_prefix(prefix).map(Uuid::try_parse);
@@ -95,6 +101,7 @@ mod tests {
             (Actor::Key(key_id), "key:00000000-0000-0000-0000-000000000007"),
             (Actor::Source(SourceId(key_id.0)), "source:00000000-0000-0000-0000-000000000007"),
             (Actor::Operator, "operator"),
+            (Actor::Server, "server"),
             (Actor::Unauthenticated, "unproven"),
         ] {
             assert_eq!(actor.to_string(), text);

@@ -8,6 +8,7 @@
 mod command;
 mod decide;
 mod fields;
+mod merges;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ mod tests;
 pub use command::{ContactAction, ContactChange, ContactCommand, ContactRefusal, Merge};
 pub use decide::{ContactState, Contacts, MAX_MERGED, MAX_TAGS};
 pub use fields::{CustomFields, CustomValue, MAX_CUSTOM_FIELDS, MAX_CUSTOM_TEXT, Word};
+pub use merges::Merges;
 pub use settings::{ContactSettings, DividedFields};

@@ -6,6 +6,7 @@
 //! in the vault, are made before the event that records them. See
 //! `docs/decisions/0049-erasure.md`.
 
+pub mod certificate;
 mod command;
 mod decide;
 mod event;

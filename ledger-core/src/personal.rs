@@ -203,6 +203,17 @@ pub struct TaskText {
     pub text: String,
 }
 
+/// Section `request` of a request to erase a subject: what no word of its facts says.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RequestText {
+    /// The party that requested it, in the words of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
+    /// A note.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
 /// Section `names` of the setting of resources: their names by id. A resource may be a person.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -227,6 +238,7 @@ hide_debug!(
     AppointmentDetails,
     Annotation,
     TaskText,
+    RequestText,
     ResourceNames
 );
 

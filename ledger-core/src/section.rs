@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::contact::CustomFields;
 use crate::personal::{
-    Annotation, AppointmentDetails, Conversation, Party, ResourceNames, TaskText, ToolIo,
+    Annotation, AppointmentDetails, Conversation, Party, RequestText, ResourceNames, TaskText,
+    ToolIo,
 };
 
 /// Declares the sections: variant of [`SectionName`], stored name, column of the log, field of
@@ -84,6 +85,8 @@ sections! {
     CustomFields = "custom_fields" in Sections, custom_fields: Option<CustomFields>, json;
     /// The text of a task.
     Task = "task" in Sections, task: Option<TaskText>, json;
+    /// Texts of a request to erase the person.
+    Request = "request" in Sections, request: Option<RequestText>, json;
 }
 
 /// Columns of the log with sections.

@@ -46,6 +46,13 @@ impl Store {
         Attribution { actor: Actor::Operator, request_id, command_id: None }
     }
 
+    /// A background task of the ledger as actor, with a new request id.
+    #[must_use]
+    pub fn server(&self) -> Attribution {
+        let request_id = self.ids.ordered();
+        Attribution { actor: Actor::Server, request_id, command_id: None }
+    }
+
     /// Records a change made by the operator.
     pub(crate) async fn record_admin_event(
         &self,

@@ -41,10 +41,11 @@ pub(crate) const RESOLVED_PERSONS: CacheBounds =
 pub(crate) const CHANGED_CONTACTS: CacheBounds =
     CacheBounds { capacity: 100_000, lifetime: Duration::from_mins(2) };
 
-/// Current key epoch of a tenant, checked against the key file.
+/// Epochs of a tenant in use, checked against the key files.
 ///
-/// Invalidation: none. The value was derived from a cached key file ([`KEY_FILES`]), so a deleted key file is out of
-/// use after the sum of both lifetimes.
+/// Invalidation: a roll of the epoch, in each process when it looks for changes, once per second. No entry is used four
+/// seconds after the last look. Any other change of a key file takes effect after the sum of this lifetime and that of
+/// [`KEY_FILES`].
 pub(crate) const CURRENT_EPOCHS: CacheBounds =
     CacheBounds { capacity: 10_000, lifetime: Duration::from_secs(30) };
 

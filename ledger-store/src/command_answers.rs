@@ -213,6 +213,6 @@ async fn delete_expired(
     Ok(())
 }
 
-fn aad(part: &[u8], tenant_id: TenantId, command_id: CommandId) -> Vec<u8> {
+pub(crate) fn aad(part: &[u8], tenant_id: TenantId, command_id: CommandId) -> Vec<u8> {
     [b"command ".as_slice(), part, tenant_id.0.as_bytes(), command_id.0.as_bytes()].concat()
 }

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use ledger_core::contact::{
-    ContactAction, ContactChange, ContactCommand, ContactRefusal, Contacts, Merge,
+    ContactAction, ContactChange, ContactCommand, ContactRefusal, Contacts, Merge, Merges,
 };
+use ledger_core::erasure::ErasureEvent;
 use ledger_core::event::ContactEvent;
 use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::{SubjectId, TenantId};
@@ -128,7 +129,12 @@ impl Store {
         };
         let command = ContactCommand { contact_id, action: ContactAction::Merge(merge) };
         let context = CommandContext { tenant_id, by: *by, content: None, subject: None };
-        let executed = self.execute::<Contacts>(&context, &command).await?;
+        let executed = self.execute::<Merges>(&context, &command).await?;
+        let executed = Executed {
+            events: executed.events.into_iter().filter_map(contact_event).collect(),
+            position: executed.position,
+            is_repeated: executed.is_repeated,
+        };
         let recorded = executed.events.iter().find_map(|event| match event {
             ContactEvent::Merged(merged) if merged.contact_id == contact_id => Some(merged.into),
             _ => None,
@@ -167,6 +173,13 @@ impl Store {
             Some(_) => Ok(subject),
             None => Err(ContactError::Fenced(contact_id)),
         }
+    }
+}
+
+fn contact_event(event: ErasureEvent) -> Option<ContactEvent> {
+    match event {
+        ErasureEvent::Contact(event) => Some(event),
+        ErasureEvent::Subject(_) => None,
     }
 }
 

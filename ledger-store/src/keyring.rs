@@ -4,6 +4,8 @@
 //! ```text
 //! keyring/<tenant>/<epoch>.tek   the epoch key: destroying this file erases all it wraps, in backups too
 //! keyring/<tenant>/digest.key    keyed digests of contents, for deduplication; never rotated
+//! keyring/<tenant>/lookup.key    keyed digests of what persons are found by, after the first roll
+//! keyring/<tenant>/destroyed.log one line per destroyed epoch key
 //! ```
 //!
 //! Each file is `CLK1`, the root key's id, and the wrapped key with tenant and file name as
@@ -12,6 +14,7 @@
 //! [`Keyring::ensure_tenant`].
 
 mod derived;
+mod roll;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -26,11 +29,14 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use self::derived::{DigestKey, EpochKeys};
+use self::derived::{IndexScheme, check_values};
 use crate::caches;
 use crate::root_key::{FileRootKey, RootKey, RootKeyError, read_small, write_new};
 use crate::seal::KeyBytes;
 
 const MAGIC: &[u8; 4] = b"CLK1";
+/// Name of the key file for digests of values that are found by blind index.
+const LOOKUP_KEY: &str = "lookup.key";
 
 /// The reason why a tenant's keys are not available. Until it is resolved, no webhook of the tenant
 /// is accepted.
@@ -161,7 +167,7 @@ impl Keyring {
             key.ok_or(KeyringError::Damaged { path: file.path })
         };
         read("digest.key")?;
-        Ok(EpochKeys::derive(1, &read("1.tek")?))
+        Ok(EpochKeys::derive(1, &read("1.tek")?, IndexScheme::Plain))
     }
 
     /// Returns the keys of a tenant's epoch 1, after creating the key files that are missing: epoch
@@ -190,7 +196,8 @@ impl Keyring {
         self.epoch(tenant_id, 1).await
     }
 
-    /// Returns a tenant's keys of one epoch, from the cache or the key file.
+    /// Returns a tenant's keys of one epoch with blind indexes of scheme 1, from the cache or the key
+    /// file.
     ///
     /// # Errors
     /// [`KeyringError`] with the cause.
@@ -199,17 +206,18 @@ impl Keyring {
         tenant_id: TenantId,
         epoch: i32,
     ) -> Result<Arc<EpochKeys>, KeyringError> {
-        if let Some(keys) = self.epochs.get(&(tenant_id, epoch)) {
+        let cached = self.epochs.get(&(tenant_id, epoch));
+        if let Some(keys) = cached.filter(|keys| !keys.has_encrypted_indexes()) {
             return Ok(keys);
         }
         let key = self.read(tenant_id, &format!("{epoch}.tek")).await?;
-        let keys = Arc::new(EpochKeys::derive(epoch, &key));
+        let keys = Arc::new(EpochKeys::derive(epoch, &key, IndexScheme::Plain));
         self.epochs.insert((tenant_id, epoch), Arc::clone(&keys));
         Ok(keys)
     }
 
     /// Returns a tenant's keys of one epoch after comparing them with the check value from the
-    /// database.
+    /// database, which tells the scheme of the blind indexes.
     ///
     /// # Errors
     /// [`KeyringError::WrongKey`] when the values differ, and the errors of [`Keyring::epoch`].
@@ -219,11 +227,23 @@ impl Keyring {
         epoch: i32,
         check_value: &[u8],
     ) -> Result<Arc<EpochKeys>, KeyringError> {
-        let keys = self.epoch(tenant_id, epoch).await?;
-        if keys.check_value() != check_value {
-            self.epochs.invalidate(&(tenant_id, epoch));
-            return Err(self.wrong_key(tenant_id, epoch));
+        let cached = self.epochs.get(&(tenant_id, epoch));
+        if let Some(keys) = cached.filter(|keys| keys.check_value() == check_value) {
+            return Ok(keys);
         }
+        self.epochs.invalidate(&(tenant_id, epoch));
+        let key = self.read(tenant_id, &format!("{epoch}.tek")).await?;
+        let [plain, encrypted] = check_values(&key);
+        let keys = if check_value == plain {
+            EpochKeys::derive(epoch, &key, IndexScheme::Plain)
+        } else if check_value == encrypted {
+            let lookup = self.read(tenant_id, LOOKUP_KEY).await?;
+            EpochKeys::derive(epoch, &key, IndexScheme::Encrypted(&lookup))
+        } else {
+            return Err(self.wrong_key(tenant_id, epoch));
+        };
+        let keys = Arc::new(keys);
+        self.epochs.insert((tenant_id, epoch), Arc::clone(&keys));
         Ok(keys)
     }
 
@@ -277,8 +297,18 @@ impl Keyring {
     async fn create(&self, tenant_id: TenantId, name: &str) -> Result<(), KeyringError> {
         let mut key = Zeroizing::new([0; 32]);
         rand::fill(key.as_mut_slice()).expect("the operating system gives randomness");
+        self.store(tenant_id, name, &key).await
+    }
+
+    /// Writes a key into a new file. A file that exists stays.
+    async fn store(
+        &self,
+        tenant_id: TenantId,
+        name: &str,
+        key: &KeyBytes,
+    ) -> Result<(), KeyringError> {
         let root = self.root()?;
-        let wrapped = root.wrap(&aad(tenant_id, name), &key).await?;
+        let wrapped = root.wrap(&aad(tenant_id, name), key).await?;
         let contents = [MAGIC.as_slice(), &root.id(), &wrapped].concat();
         let path = self.path(tenant_id, name);
         match write_new(&path, &contents) {
@@ -342,5 +372,7 @@ fn aad(tenant_id: TenantId, name: &str) -> Vec<u8> {
 mod reach_tests;
 #[cfg(test)]
 mod refusal_tests;
+#[cfg(test)]
+mod roll_tests;
 #[cfg(test)]
 mod tests;

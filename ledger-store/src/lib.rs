@@ -14,18 +14,21 @@ pub mod backups;
 pub mod bookings;
 mod caches;
 pub mod call_settings;
+pub mod certificates;
 pub mod command_answers;
 pub mod compute;
 pub mod contacts;
 pub mod deliveries;
 pub mod diagnostics;
 pub mod embedded;
+pub mod erasures;
 pub mod error;
 pub mod execute;
 #[cfg(test)]
 mod golden;
 #[cfg(feature = "fault-injection")]
 pub mod injected_faults;
+pub mod journal;
 pub mod keyring;
 pub mod migrations;
 pub mod notifier;
@@ -34,10 +37,12 @@ mod pool;
 pub mod quarantine;
 pub mod read;
 pub mod record;
+pub mod roll;
 pub mod root_key;
 pub mod seal;
 mod settings_cache;
 pub mod shares;
+pub mod signing;
 pub mod source;
 pub mod stage;
 pub mod tenant_tx;
@@ -60,12 +65,14 @@ pub use tenant_tx::TenantTx;
 
 use appender::{APART_CONNECTIONS, Appender};
 use execute::Chains;
+use journal::Journal;
 use keyring::Keyring;
 use notifier::{CommitNotifier, Notifiers};
 use placement::Placement;
 use pool::pool;
 use settings_cache::SettingsCache;
 use shares::Shares;
+use signing::Signing;
 use stage::Stage;
 use vault::Vault;
 
@@ -104,6 +111,8 @@ pub struct Settings {
     pub append_workers: usize,
     /// The epoch keys of all tenants and of the installation.
     pub keyring: Arc<Keyring>,
+    /// The erasure journal, with the signing key.
+    pub journal: Journal,
     /// Source of `recorded_at` and of every expiry decision.
     pub clock: Arc<dyn Clock>,
     /// Generator of new ids, random or time-ordered.
@@ -122,6 +131,7 @@ pub struct Store {
     appender: Appender,
     vault: Vault,
     keyring: Arc<Keyring>,
+    journal: Journal,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     notifier: Notifiers,
@@ -140,7 +150,8 @@ impl Store {
     /// Opens the store and starts its background tasks. Connections are made when first needed.
     #[must_use]
     pub fn open(settings: Settings) -> Self {
-        let Settings { database, connections, append_workers, keyring, clock, ids } = settings;
+        let Settings { database, connections, append_workers, keyring, journal, clock, ids } =
+            settings;
         let append_connections = u32::try_from(append_workers).unwrap_or(2);
         let app =
             // Unused filters are bound as null, so each execution needs a plan for its own values.
@@ -185,7 +196,11 @@ impl Store {
         let pools = (app.clone(), intake.clone());
         let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
         let persons = vault.resolved_persons();
-        let caches = notifier::Caches { settings: Arc::clone(&settings_cache), persons };
+        let caches = notifier::Caches {
+            settings: Arc::clone(&settings_cache),
+            persons,
+            vault: vault.waker(),
+        };
         notifier.spawn(&projector, &caches);
         Self {
             app,
@@ -198,6 +213,7 @@ impl Store {
             appender,
             vault,
             keyring,
+            journal,
             clock,
             ids,
             notifier,
@@ -246,6 +262,18 @@ impl Store {
     #[must_use]
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// The erasure journal this store was opened with.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The signing key of the installation.
+    #[must_use]
+    pub fn signing(&self) -> &Signing {
+        self.journal.signing()
     }
 
     /// The commit notifications of a placement.

@@ -14,14 +14,14 @@ use ledger_core::ids::TenantId;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::placement::{Placement, Placements};
 use crate::settings_cache::SettingsCache;
 use crate::stage::{self, Stage};
-use crate::vault::{CHANGED_CONTACTS, ResolvedPersons};
+use crate::vault::{CHANGED_CONTACTS, LOOK, ResolvedPersons};
 
 const CHANNEL: &str = "call_ledger";
 /// Changes of sources, keys or tenant states: sent by triggers of the tables, with the tenant id.
@@ -41,6 +41,8 @@ const MAX_PENDING: usize = 4_096;
 pub(crate) struct Caches {
     pub(crate) settings: Arc<SettingsCache>,
     pub(crate) persons: ResolvedPersons,
+    /// Begins a look of the vault for fences and changes of epochs.
+    pub(crate) vault: Arc<Notify>,
 }
 
 /// Notifies subscribers after commits. A notification is a hint; the periodic sweep is the
@@ -181,7 +183,7 @@ async fn receive(pool: PgPool, notifier: CommitNotifier, caches: Caches) {
 
 async fn listen(pool: &PgPool, notifier: &CommitNotifier, caches: &Caches) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all([CHANNEL, CHANGES, CHANGED_CONTACTS]).await?;
+    listener.listen_all([CHANNEL, CHANGES, CHANGED_CONTACTS, LOOK]).await?;
     loop {
         match timeout(CHECK_AFTER_IDLE, listener.recv()).await {
             Ok(heard) => {
@@ -193,6 +195,7 @@ async fn listen(pool: &PgPool, notifier: &CommitNotifier, caches: &Caches) -> sq
                     Ok(tenant_id) if heard.channel() == CHANGED_CONTACTS => {
                         caches.persons.forget(TenantId(tenant_id));
                     }
+                    _ if heard.channel() == LOOK => caches.vault.notify_one(),
                     _ if heard.payload() != &*notifier.name => notifier.on_remote_commit(),
                     _ => {}
                 }

@@ -24,6 +24,7 @@ use crate::Store;
 use crate::admin_events::Attribution;
 use crate::error::StoreError;
 use crate::keyring::EpochKeys;
+use crate::signing::SigningKeyError;
 use crate::tenant_tx::begin;
 
 /// The settings of a tenant, with the size of its log.
@@ -51,6 +52,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Keyring`] when the database has epochs and their key files are missing.
     pub async fn ensure_installation(&self) -> Result<(), StoreError> {
+        self.ensure_signing_key().await?;
         let installation = TenantId::INSTALLATION;
         let known = sqlx::query_scalar!(
             r#"select exists (select from vault.epochs where tenant_id = $1) as "known!""#,
@@ -70,6 +72,25 @@ impl Store {
         }
         let epoch = self.keyring.ensure_tenant(installation).await?;
         self.insert_epoch(&mut *self.owner.acquire().await?, installation, &epoch).await?;
+        Ok(())
+    }
+
+    /// Creates the signing key of an installation that has signed nothing.
+    async fn ensure_signing_key(&self) -> Result<(), StoreError> {
+        let missing = match self.signing().key() {
+            Err(missing @ SigningKeyError::Missing { .. }) => missing,
+            known => return known.map(drop).map_err(StoreError::from),
+        };
+        let has_signed = sqlx::query_scalar!(
+            r#"select exists (select from ledger.certificates)
+                   or exists (select from vault.applied_entries) as "has_signed!""#
+        )
+        .fetch_one(&self.owner)
+        .await?;
+        if has_signed || self.journal.has_lines() {
+            return Err(missing.into());
+        }
+        self.signing().ensure()?;
         Ok(())
     }
 

@@ -7,13 +7,16 @@
 mod contact;
 mod contacts;
 mod describe;
+mod epochs;
 pub mod export;
 mod fence;
 mod fence_watch;
 #[cfg(test)]
 mod golden_tests;
 mod keys;
+mod manifest;
 mod open;
+mod processes;
 mod resolve;
 mod resolved_persons;
 
@@ -27,19 +30,24 @@ use ledger_core::ids::{HandleId, Ids, StreamId, SubjectId, TenantId};
 use ledger_core::section::SectionSubject;
 use sqlx::PgPool;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use self::contacts::{ContactFacts, MAX_FOUND};
 pub use self::describe::{DescribeError, Described, Description};
+pub use self::epochs::TenantKeys;
+use self::epochs::read_epochs;
 pub use self::fence::FenceError;
 pub use self::fence_watch::FENCE_EFFECT;
 use self::fence_watch::FenceWatch;
-use self::keys::{Keys, current_epoch};
-pub use self::open::{OpenedSection, SectionColumn};
+pub(crate) use self::fence_watch::LOOK;
+use self::keys::Keys;
+pub(crate) use self::keys::wrap_aad;
+pub use self::manifest::{KeyFacts, RolledEpochs, canonical};
+pub use self::open::{OpenedSection, PreparedKeys, SectionColumn};
 pub use self::resolve::make::MadeContact;
 pub(crate) use self::resolved_persons::{CHANGED_CONTACTS, ResolvedPersons};
 use crate::caches;
-use crate::keyring::{EpochKeys, Keyring, KeyringError};
+use crate::keyring::{Keyring, KeyringError};
 use crate::seal::KeyBytes;
 use crate::stage::{self, Stage};
 use crate::tenant_tx::TenantTx;
@@ -144,18 +152,24 @@ impl Vault {
             fences: Arc::new(FenceWatch::new()),
         };
         let (resolver, waiting) = mpsc::channel(MAX_QUEUED);
+        let process_id = ids.random();
         let vault = Self { pool, intake, keyring, keys, resolver };
         let worker = resolve::run(vault.worker(clock, ids), waiting);
         tokio::spawn(stage::drive(Stage::Vault, worker));
         let Keys { subjects, fences, .. } = &vault.keys;
         let watch = Arc::downgrade(fences);
-        tokio::spawn(fence_watch::run(vault.intake.clone(), subjects.clone(), watch));
+        tokio::spawn(fence_watch::run(vault.intake.clone(), process_id, subjects.clone(), watch));
         vault
     }
 
     /// The persons that messages were resolved to, to be resolved again after a change.
     pub(crate) fn resolved_persons(&self) -> ResolvedPersons {
         self.keys.found.clone()
+    }
+
+    /// Lets this process look for fences at once when it is notified.
+    pub(crate) fn waker(&self) -> Arc<Notify> {
+        self.keys.fences.waker()
     }
 
     /// Builds the worker without the sender, which would keep the worker's own queue open.
@@ -201,7 +215,7 @@ impl Vault {
         given: &PersonIdentifiers,
     ) -> Result<Resolution, VaultError> {
         let mut tx = TenantTx::begin_exclusive(&self.intake, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         resolve::recognize::recognize(&mut tx, stream_id, given, epoch).await
     }
 
@@ -214,10 +228,11 @@ impl Vault {
         tenant_id: TenantId,
         handle: &Handle,
     ) -> Result<HandleMatches, VaultError> {
-        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        // In one snapshot the rows are of the epochs that were read.
+        let mut tx = TenantTx::begin_snapshot(&self.pool, tenant_id).await.map_err(database)?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let kind = handle.kind().as_str();
-        let index = epoch.blind_index(kind, handle.value());
+        let indexes = epoch.indexes(kind, handle.value());
         let rows = sqlx::query!(
             r#"
             select h.handle_id, c.contact_id as "contact_id?"
@@ -226,13 +241,14 @@ impl Vault {
                 on x.tenant_id = h.tenant_id and x.handle_id = h.handle_id
               left join vault.contacts c
                 on c.tenant_id = x.tenant_id and c.contact_id = x.contact_id
-             where h.tenant_id = $1 and h.kind = $2 and h.blind_index = $3
+             where h.tenant_id = $1 and h.kind = $2 and h.blind_index in ($3, $4)
              group by h.handle_id, c.contact_id, c.created_at
              order by c.created_at, c.contact_id
             "#,
             tenant_id.0,
             kind,
-            &index,
+            &indexes.current,
+            &indexes.old,
         )
         .fetch_all(tx.conn())
         .await
@@ -241,18 +257,6 @@ impl Vault {
             handle_id: rows.first().map(|row| HandleId(row.handle_id)),
             contacts: rows.iter().filter_map(|row| row.contact_id).map(SubjectId).collect(),
         })
-    }
-
-    /// Returns the tenant's current epoch keys, which protect new data.
-    ///
-    /// # Errors
-    /// [`VaultError`] when the keys are not available or the database did not answer.
-    pub async fn epoch(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, VaultError> {
-        if let Some(epoch) = self.keys.epochs.get(&tenant_id) {
-            return Ok(epoch);
-        }
-        let mut tx = TenantTx::begin(&self.intake, tenant_id).await.map_err(database)?;
-        current_epoch(&self.keys, &self.keyring, &mut tx).await
     }
 }
 

@@ -11,6 +11,7 @@ pub mod contacts;
 pub mod copy;
 pub mod due;
 pub mod engine;
+pub mod erasures;
 pub mod event_counts;
 pub mod histogram;
 mod marks;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Arc<dyn Projector>> {
         Arc::new(calls::Calls),
         Arc::new(contacts::Contacts),
         Arc::new(due::DueWork),
+        Arc::new(erasures::Erasures),
         simple::projector(event_counts::EventCounts),
     ]
 }

@@ -11,12 +11,14 @@ mod commands;
 pub mod contacts;
 pub mod deliveries;
 pub mod due;
+pub mod erasures;
 pub mod keys;
 pub mod parked;
 pub mod quarantine;
 pub mod read_models;
 pub mod settings;
 pub mod sources;
+pub mod subjects;
 pub mod tasks;
 pub mod tenant;
 pub mod usage;
@@ -71,6 +73,18 @@ pub fn routes() -> DeclaredRoutes {
         tasks::create::handler,
         tasks::finish::handler,
         tasks::cancel::handler,
+        subjects::lookup::handler,
+        subjects::show::handler,
+        subjects::erase::handler,
+        subjects::place_hold::handler,
+        subjects::release_hold::handler,
+        subjects::restrict::handler,
+        subjects::lift_restriction::handler,
+        erasures::list::handler,
+        erasures::show::handler,
+        erasures::certificate::handler,
+        erasures::refuse::handler,
+        erasures::extend::handler,
         parked::list::handler,
         parked::retry::handler,
         parked::drop::handler,

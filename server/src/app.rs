@@ -22,6 +22,7 @@ use crate::problem::ApiError;
 use crate::public_url::PublicUrl;
 use crate::read_admission::ReadAdmission;
 use crate::read_budget::ReadBudget;
+use ledger_app::erasures::ErasureWorker;
 use ledger_app::intake::FollowUps;
 
 /// State shared by all handlers. Cheap to clone.
@@ -39,6 +40,8 @@ pub struct App {
     pub counts: Arc<OutcomeCounter>,
     /// Tool calls whose outcome could not be confirmed, until a follow-up task is recorded.
     pub follow_ups: Arc<FollowUps>,
+    /// Erasures, legal holds and restrictions of persons.
+    pub erasures: Arc<ErasureWorker>,
     /// Renders the process's metrics for `/metrics`.
     pub metrics: PrometheusHandle,
     /// Resource bounds for each client and for the process.
@@ -86,6 +89,7 @@ impl App {
         let counts = Arc::new(OutcomeCounter::new(store.ids().random()));
         let connections = store.app().options().get_max_connections();
         let position_watch = PositionWatch::start(&store);
+        let erasures = Arc::new(ErasureWorker::new(crate::erasures::process(&store)));
         Self {
             store,
             engine: Health::default(),
@@ -93,6 +97,7 @@ impl App {
             lookups: Arc::new(LookupLimiter::new(limits.lookups)),
             counts,
             follow_ups: Arc::new(FollowUps::new(limits.follow_up_delay)),
+            erasures,
             metrics,
             limits,
             body_budgets: BodyBudgets::new(&limits),

@@ -165,6 +165,19 @@ impl Caller {
     /// 403 `scope-missing`; 429 `too-many-lookups` with the seconds until the next search is allowed.
     pub async fn require_lookup(&self, app: &App, action: &'static str) -> Result<(), ApiError> {
         self.require(app, Scope::Personal, action).await?;
+        self.count_lookup(app, action).await
+    }
+
+    /// Counts a search by number, e-mail address or external id against the rate of the key; a refusal is
+    /// recorded in the tenant's log.
+    ///
+    /// # Errors
+    /// 429 `too-many-lookups`.
+    pub(crate) async fn count_lookup(
+        &self,
+        app: &App,
+        action: &'static str,
+    ) -> Result<(), ApiError> {
         let seconds = match app.lookups.count(self.key.key_id) {
             Ok(()) => return Ok(()),
             Err(seconds) => seconds,

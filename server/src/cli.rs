@@ -12,6 +12,7 @@ mod db;
 mod demo;
 mod doctor;
 mod duration;
+mod epoch;
 mod exit;
 mod export;
 mod key;
@@ -25,6 +26,7 @@ mod quarantine;
 mod serve;
 mod settings;
 mod source;
+mod subject;
 mod tenant;
 mod text;
 mod verify;
@@ -81,6 +83,9 @@ enum Command {
     #[command(after_help = "Example:
   call-ledger availability --tenant acme --service cleaning --from 2026-12-01T00:00:00Z")]
     Availability(availability::Args),
+    /// Find, erase, hold and restrict persons
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// Show and change the settings of a tenant
     #[command(subcommand)]
     Settings(settings::Command),
@@ -98,6 +103,9 @@ enum Command {
     /// Measure this machine and compare the figures with its limits
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Roll the epochs of tenants, which destroys the keys of older backups
+    #[command(subcommand)]
+    Epoch(epoch::Command),
     /// List, show and replay webhooks that could not be assigned to a tenant
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -191,11 +199,13 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Source(command) => source::run(config, &command).await,
         Command::Appointment(command) => appointment::run(config, &command).await,
         Command::Availability(args) => availability::run(config, &args).await,
+        Command::Subject(command) => subject::run(config, &command).await,
         Command::Settings(command) => settings::run(config, &command).await,
         Command::Projection(command) => projection::run(config, &command).await,
         Command::Parked(command) => parked::run(config, &command).await,
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Export(command) => export::run(config, &command).await,
+        Command::Epoch(command) => epoch::run(config, &command).await,
         Command::Quarantine(command) => quarantine::run(config, &command).await,
         Command::Db(command) => db::run(config, &command).await,
         Command::Backup(command) => backup::run(config, &command).await,

@@ -26,6 +26,7 @@ use crate::idempotency::MAX_KEY;
         (name = "appointments", description = "Appointments and free times"),
         (name = "contacts", description = "Persons: their handles, fields and merges"),
         (name = "due work", description = "Tasks, and reminders of appointments"),
+        (name = "privacy", description = "Rights of persons over their data: erasures, legal holds, restrictions"),
         (name = "analytics", description = "Sums over calls"),
         (name = "operations", description = "Sources, keys, read models, deliveries, probes and metrics"),
         (name = "vapi dialect", description = "Calls and figures as Vapi's own API answers them"),

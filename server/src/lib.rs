@@ -8,6 +8,7 @@ pub mod cli;
 mod connections;
 pub mod contract;
 pub mod demo;
+pub mod erasures;
 mod headers;
 pub mod http;
 mod idempotency;

@@ -38,6 +38,8 @@ const OPERATIONS: &str = "operations";
 const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
+const EPOCHS: &str = "epochs";
+const ERASURES: &str = "erasures";
 const METRICS: &str = "metrics";
 const BACKUPS: &str = "backups";
 
@@ -221,6 +223,7 @@ impl Service {
         self.workers.cancel(DENIALS);
         self.workers.cancel(COUNTS);
         self.workers.cancel(FOLLOW_UPS);
+        self.workers.cancel(ERASURES);
         let left = || final_records.saturating_duration_since(Instant::now());
         if self.workers.wait(DENIALS, left()).await == WaitResult::TimedOut {
             tracing::warn!("audit.denials_not_recorded");
@@ -230,6 +233,9 @@ impl Service {
         }
         if self.workers.wait(FOLLOW_UPS, left()).await == WaitResult::TimedOut {
             tracing::warn!("follow_up.shutdown_timed_out");
+        }
+        if self.workers.wait(ERASURES, left()).await == WaitResult::TimedOut {
+            self.workers.abort(ERASURES);
         }
         self.workers.abort(METRICS);
         self.workers.abort(BACKUPS);
@@ -246,7 +252,8 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
-/// Starts the workers that record refusals, webhook counts and follow-up tasks, and the upkeep of the metrics.
+/// Starts the workers that record refusals, webhook counts and follow-up tasks, the one that carries out
+/// erasures, and the upkeep of the metrics.
 fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(METRICS, |_| telemetry::metrics_upkeep(telemetry::metrics()));
     let (denials, store) = (Arc::clone(&app.denials), Arc::clone(&app.store));
@@ -264,6 +271,13 @@ fn start_recorders(workers: &mut Workers, app: &App) {
         let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
         async move { follow_ups.run(&store, stop).await }
     });
+    let store = Arc::clone(&app.store);
+    workers.start(EPOCHS, move |stop| {
+        let store = Arc::clone(&store);
+        async move { ledger_app::epochs::run(&store, stop).await }
+    });
+    let erasures = Arc::clone(&app.erasures);
+    workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
 }
 
 /// Starts the worker that makes and verifies backups.

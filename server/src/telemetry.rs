@@ -83,6 +83,9 @@ fn init_counters() {
     for outcome in ["task", "recorded", "refused", "overflow", "shutdown"] {
         ::metrics::counter!("ledger_follow_ups_total", "outcome" => outcome).increment(0);
     }
+    for outcome in ledger_app::epochs::OUTCOMES {
+        ::metrics::counter!("ledger_epoch_rolls_total", "outcome" => outcome).increment(0);
+    }
     for section in ["party", "tool_io", "conversation", "raw", "details", "task"] {
         ::metrics::counter!("ledger_corrupt_sections_total", "section" => section).increment(0);
     }

@@ -8,7 +8,7 @@ mod figures;
 mod merges;
 mod named_by_id;
 mod races;
-mod rebuild;
+pub(crate) mod rebuild;
 mod repeat_callers;
 mod search;
 mod timeline;

@@ -15,6 +15,8 @@ mod contacts;
 mod contract;
 mod due;
 mod embedded;
+mod epoch_roll;
+mod erasures;
 mod exactly_once;
 mod execute;
 mod field;

@@ -5,6 +5,7 @@ mod export;
 mod fences;
 mod key_files;
 mod keyring;
+mod processes;
 mod tampering;
 
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, cluster, messages, run};

@@ -63,6 +63,13 @@ def check_blind_index(v):
     expect("blind index", found, unhex(v["blind_index"]))
 
 
+def check_encrypted_index(v):
+    epoch_key, lookup = unhex(v["epoch_key"]), unhex(v["lookup_key"])
+    found = sealed.encrypted_index(epoch_key, lookup, v["kind"], v["value"])
+    expect("blind index", bytes(found), unhex(v["blind_index"]))
+    expect("check value", sealed.check_value(epoch_key, 2), unhex(v["check_value"]))
+
+
 def check_subject_key(v):
     def read(wrapped):
         place = (v["tenant_id"], v["subject_id"], v["generation"], v["epoch"])
@@ -112,6 +119,7 @@ KINDS = {
     "key_files": check_key_file,
     "epochs": check_epoch,
     "blind_indexes": check_blind_index,
+    "encrypted_indexes": check_encrypted_index,
     "subject_keys": check_subject_key,
     "secrets": check_secret,
     "content_digests": check_digest,

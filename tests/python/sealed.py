@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from uuid import UUID
 
-from aes_gcm import open_gcm
+from aes_gcm import Aes256, open_gcm
 
 
 class Refused(Exception):
@@ -111,17 +111,28 @@ def key_file(root, tenant_id, name, contents):
     return key
 
 
-def check_value(epoch_key):
-    return mac(derived(epoch_key, b"cl/check/1"), b"check")[:16]
+def check_value(epoch_key, scheme=1):
+    """Returns the value that recognizes an epoch key and the scheme of its blind indexes."""
+    return mac(derived(epoch_key, f"cl/check/{scheme}".encode()), b"check")[:16]
 
 
 def lookup_key(epoch_key):
     return derived(epoch_key, b"cl/lookup/1")
 
 
-def blind_index(epoch_key, kind, value):
+def value_digest(lookup, kind, value):
     kind = kind.encode()
-    return mac(lookup_key(epoch_key), len(kind).to_bytes(8, "big"), kind, value.encode())[:16]
+    return mac(lookup, len(kind).to_bytes(8, "big"), kind, value.encode())[:16]
+
+
+def blind_index(epoch_key, kind, value):
+    """Returns a blind index of scheme 1."""
+    return value_digest(lookup_key(epoch_key), kind, value)
+
+
+def encrypted_index(epoch_key, lookup, kind, value):
+    """Returns a blind index of scheme 2, with the lookup key that the epochs of a tenant share."""
+    return Aes256(derived(epoch_key, b"cl/index/2")).encrypt(value_digest(lookup, kind, value))
 
 
 def subject_key(epoch_key, tenant_id, subject_id, generation, epoch, wrapped):

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use ledger_store::journal::Journal;
 use ledger_store::keyring::Keyring;
 use ledger_store::{Settings, Store, migrate};
 use server::limits::Limits;
@@ -14,7 +15,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::cluster::{shared, superuser};
-use crate::ledger::TestLedger;
+use crate::ledger::{TestLedger, journal_beside};
 
 /// A migrated, empty database. It exists until the cluster is removed.
 pub struct OwnDatabase {
@@ -52,6 +53,12 @@ impl OwnDatabase {
         Arc::new(Keyring::new(self.keys.join("keyring"), self.keys.join("root.key")))
     }
 
+    /// Returns the erasure journal, as a new process has it.
+    #[must_use]
+    pub fn journal(&self) -> Journal {
+        journal_beside(&self.keyring())
+    }
+
     /// Starts a server on this database with empty caches.
     pub async fn server(&self) -> TestLedger {
         TestLedger::start_on(self.database.clone(), self.keyring()).await
@@ -70,6 +77,7 @@ impl OwnDatabase {
             connections: 8,
             append_workers,
             keyring: self.keyring(),
+            journal: self.journal(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         })

@@ -10,6 +10,7 @@ use ledger_core::clock::Clock;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::Provider;
 use ledger_core::scope::Scope;
+use ledger_store::journal::Journal;
 use ledger_store::keyring::Keyring;
 use ledger_store::source::NewSource;
 use ledger_store::tenants::NewTenant;
@@ -210,14 +211,23 @@ impl TestLedger {
     }
 }
 
+/// The erasure journal in the directory with a keyring, with the signing key.
+#[must_use]
+pub fn journal_beside(keyring: &Keyring) -> Journal {
+    let dir = keyring.directory().parent().expect("a keyring is in a directory");
+    Journal::new(dir.join("journal"), dir.join("signing.key"))
+}
+
 /// Opens a store with the settings of a server.
 fn open(database: PgConnectOptions, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Arc<Store> {
     let ids = Arc::new(SystemIds);
+    let journal = journal_beside(&keyring);
     Arc::new(Store::open(Settings {
         database,
         connections: 16,
         append_workers: 2,
         keyring,
+        journal,
         clock,
         ids,
     }))

@@ -8,6 +8,7 @@
 pub mod catalogue;
 pub mod cluster;
 pub mod database;
+pub mod erasures;
 pub mod fixtures;
 pub mod ledger;
 pub mod logs;

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::fields::Word;
 use crate::event::{ContactHandle, FieldChanges};
-use crate::ids::SubjectId;
+use crate::ids::{ErasureId, SubjectId};
 use crate::section::Sections;
 
 /// A command on one contact, which the vault knows.
@@ -68,6 +68,9 @@ pub enum ContactRefusal {
     /// The survivor would have more parts than are allowed.
     #[error("too many contacts were merged into one")]
     TooManyMerged,
+    /// One of the contacts, or a part of one, has an erasure that was not refused.
+    #[error("erasure {0} of one of the contacts was requested")]
+    UnderErasure(ErasureId),
     /// The contact would have more tags than are allowed.
     #[error("the contact has too many tags")]
     TooManyTags,

@@ -46,7 +46,7 @@ impl ContactState {
 #[derive(Debug, Clone, Copy)]
 pub struct Contacts;
 
-type States = BTreeMap<SubjectId, ContactState>;
+pub(super) type States = BTreeMap<SubjectId, ContactState>;
 
 impl Aggregate for Contacts {
     type State = States;
@@ -111,7 +111,7 @@ fn stream(contact_id: SubjectId) -> Stream {
 }
 
 /// The contacts that a command names.
-fn first(command: &ContactCommand) -> Vec<SubjectId> {
+pub(super) fn first(command: &ContactCommand) -> Vec<SubjectId> {
     let mut named = vec![command.contact_id];
     if let ContactAction::Merge(merge) = &command.action
         && merge.into != command.contact_id
@@ -124,7 +124,7 @@ fn first(command: &ContactCommand) -> Vec<SubjectId> {
 /// The contacts that follow from the state: the survivor of `into`, and the parts of the contact.
 /// A contact that was merged is decided by its own stream: its parts have followed it, which only
 /// their streams tell, so they would leave the list as soon as they are loaded.
-fn further(states: &States, command: &ContactCommand) -> Vec<SubjectId> {
+pub(super) fn further(states: &States, command: &ContactCommand) -> Vec<SubjectId> {
     let ContactAction::Merge(merge) = &command.action else { return Vec::new() };
     let state = states.get(&command.contact_id);
     if state.is_some_and(|state| state.merged_into.is_some()) {
@@ -137,7 +137,7 @@ fn further(states: &States, command: &ContactCommand) -> Vec<SubjectId> {
 }
 
 /// The survivor of a contact: itself, unless it was merged.
-fn survivor(states: &States, contact_id: SubjectId) -> SubjectId {
+pub(super) fn survivor(states: &States, contact_id: SubjectId) -> SubjectId {
     states.get(&contact_id).and_then(|state| state.merged_into).unwrap_or(contact_id)
 }
 

@@ -8,6 +8,7 @@ use crate::event::{
     ExtensionReason, Ground, HoldReason, IdentityCheck, RefusalReason, Requester, RestrictionReason,
 };
 use crate::ids::{ErasureId, LegalHoldId, SubjectId};
+use crate::personal::RequestText;
 
 /// Days that the receipt of a request may be in the past.
 pub const MAX_DAYS_RECEIVED: i64 = 366;
@@ -50,7 +51,7 @@ pub enum ErasureAction {
 }
 
 /// A request to erase a subject.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct NewErasure {
     /// Id of the erasure, which is not in use.
     pub erasure_id: ErasureId,
@@ -62,6 +63,8 @@ pub struct NewErasure {
     pub identity: IdentityCheck,
     /// Receipt of the request. Recorded in microseconds.
     pub received_at: DateTime<Utc>,
+    /// Texts, sealed for the subject; its key has to seal.
+    pub text: Option<RequestText>,
 }
 
 /// The reason for which a command is rejected. Nothing is recorded.

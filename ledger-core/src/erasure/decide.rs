@@ -16,6 +16,7 @@ use crate::event::{
     RefusalReason, RestrictionLifted, RestrictionReason, SubjectEvent, SubjectRestricted,
 };
 use crate::ids::{ErasureId, LegalHoldId, StreamId, SubjectId, TenantId};
+use crate::section::Sections;
 
 /// The aggregate of the rights over a subject's data.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +111,7 @@ impl Rules<'_> {
             return Err(ErasureRejection::ReceivedTooEarly);
         }
         let received_at = new.received_at.trunc_subsecs(6);
-        Ok(only(SubjectEvent::ErasureRequested(ErasureRequested {
+        let event = SubjectEvent::ErasureRequested(ErasureRequested {
             erasure_id: new.erasure_id,
             subject_id: self.subject_id,
             ground: new.ground,
@@ -118,7 +119,9 @@ impl Rules<'_> {
             identity: new.identity,
             received_at,
             due_at: new.ground.term().end(received_at),
-        })))
+        });
+        let sections = Sections { request: new.text.clone(), ..Sections::default() };
+        Ok(vec![Decided { stream: 0, event: event.into(), sections }])
     }
 
     fn extend(&self, erasure_id: ErasureId, reason: ExtensionReason) -> Decision {

@@ -130,6 +130,40 @@ impl SubjectState {
         self.erasures.iter().map(|(erasure_id, erasure)| (*erasure_id, erasure))
     }
 
+    /// Returns an erasure.
+    #[must_use]
+    pub fn erasure(&self, erasure_id: ErasureId) -> Option<&Erasure> {
+        self.erasures.get(&erasure_id)
+    }
+
+    /// Returns the contact that a subject was merged into.
+    #[must_use]
+    pub fn merged_into(&self, subject_id: SubjectId) -> Option<SubjectId> {
+        self.merged.get(&subject_id).copied()
+    }
+
+    /// Returns the erasure of a subject that was not refused, or of its survivor.
+    #[must_use]
+    pub fn erasure_of(&self, subject_id: SubjectId) -> Option<(ErasureId, &Erasure)> {
+        let covers = |erasure: &Erasure| {
+            erasure.subject_id == subject_id
+                || self.merged_into(subject_id) == Some(erasure.subject_id)
+        };
+        self.erasures().find(|(_, erasure)| covers(erasure) && erasure.phase != Phase::Refused)
+    }
+
+    /// Returns the legal holds on a subject or a part of it that were not released.
+    #[must_use]
+    pub fn holds_on(&self, subject_id: SubjectId) -> Vec<LegalHoldId> {
+        let holds = self.holds.iter().filter(|(_, hold)| self.is_on(hold, subject_id));
+        holds.map(|(hold_id, _)| *hold_id).collect()
+    }
+
+    fn is_on(&self, hold: &Hold, subject_id: SubjectId) -> bool {
+        let survivor = self.merged.get(&hold.subject_id);
+        !hold.is_released && (hold.subject_id == subject_id || survivor == Some(&subject_id))
+    }
+
     /// Whether the processing of a subject is restricted.
     #[must_use]
     pub fn is_restricted(&self, subject_id: SubjectId) -> bool {
@@ -146,11 +180,8 @@ impl SubjectState {
     /// Returns the first legal hold on a subject or a part of it.
     #[must_use]
     pub fn hold_on(&self, subject_id: SubjectId) -> Option<LegalHoldId> {
-        let is_on = |hold: &Hold| {
-            let survivor = self.merged.get(&hold.subject_id);
-            !hold.is_released && (hold.subject_id == subject_id || survivor == Some(&subject_id))
-        };
-        self.holds.iter().find(|(_, hold)| is_on(hold)).map(|(hold_id, _)| *hold_id)
+        let mut holds = self.holds.iter();
+        holds.find(|(_, hold)| self.is_on(hold, subject_id)).map(|(hold_id, _)| *hold_id)
     }
 
     /// Returns the erasure of a subject or its survivor that was fenced.

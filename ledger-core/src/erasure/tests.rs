@@ -38,6 +38,7 @@ fn new_erasure(erasure_id: ErasureId) -> NewErasure {
         requester: Requester::Person,
         identity: IdentityCheck::KnownHandle,
         received_at: now(),
+        text: None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! Subject events: erasures, legal holds and restrictions. No event has a section: a reason is a
-//! word, and free text of a request is not recorded.
+//! Subject events: erasures, legal holds and restrictions. A reason is a word. Free text of a request
+//! is in the section `request` of its event, which ends with the subject's key.
 
 mod words;
 

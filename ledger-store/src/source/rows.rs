@@ -15,12 +15,12 @@ use super::list::{SourceInfo, SourceRow};
 use super::{NewSource, secret_aad};
 use crate::error::StoreError;
 use crate::execute::Rows;
-use crate::keyring::EpochKeys;
+use crate::vault::TenantKeys;
 
 /// The row of one source, for one command.
 pub(super) struct SourceRows<'a> {
     /// The keys that seal its secret.
-    pub(super) epoch: Arc<EpochKeys>,
+    pub(super) epoch: Arc<TenantKeys>,
     pub(super) tenant_id: TenantId,
     pub(super) source_id: SourceId,
     pub(super) write: Write<'a>,

@@ -9,7 +9,7 @@ use ledger_core::identity::{Handle, HandleKind, PersonIdentifiers};
 use ledger_core::ids::{HandleId, Ids, SubjectId, TenantId};
 use uuid::Uuid;
 
-use super::keys::current_epoch;
+use super::epochs::read_epochs;
 use super::resolve::lookup::words_of;
 use super::resolve::make::MadeContact;
 use super::resolved_persons::notify_contacts;
@@ -61,9 +61,10 @@ impl Vault {
         tenant_id: TenantId,
         handle: &Handle,
     ) -> Result<Vec<SubjectId>, VaultError> {
-        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let mut tx = TenantTx::begin_snapshot(&self.pool, tenant_id).await.map_err(database)?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let kind = handle.kind().as_str();
+        let indexes = epoch.indexes(kind, handle.value());
         let found = sqlx::query_scalar!(
             r#"
             select coalesce(c.merged_into, c.contact_id) as "contact_id!"
@@ -72,14 +73,15 @@ impl Vault {
                 on x.tenant_id = h.tenant_id and x.handle_id = h.handle_id and x.until is null
               join vault.contacts c
                 on c.tenant_id = x.tenant_id and c.contact_id = x.contact_id
-             where h.tenant_id = $1 and h.kind = $2 and h.blind_index = $3
+             where h.tenant_id = $1 and h.kind = $2 and h.blind_index in ($3, $4)
              group by coalesce(c.merged_into, c.contact_id)
              order by min(c.created_at), coalesce(c.merged_into, c.contact_id)
-             limit $4
+             limit $5
             "#,
             tenant_id.0,
             kind,
-            &epoch.blind_index(kind, handle.value()),
+            &indexes.current,
+            &indexes.old,
             MAX_FOUND,
         )
         .fetch_all(tx.conn())
@@ -98,24 +100,27 @@ impl Vault {
         tenant_id: TenantId,
         name: &str,
     ) -> Result<Vec<SubjectId>, VaultError> {
-        let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let mut tx = TenantTx::begin_snapshot(&self.pool, tenant_id).await.map_err(database)?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let words = words_of(name, &epoch);
-        let tokens: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+        let tokens: Vec<Vec<u8>> = words.iter().map(|word| word.current.to_vec()).collect();
+        let old: Vec<Vec<u8>> = words.iter().map(|word| word.old.to_vec()).collect();
         let found = sqlx::query_scalar!(
             r#"
             select coalesce(c.merged_into, c.contact_id) as "contact_id!"
-              from vault.contact_names n
+              from unnest($2::bytea[], $3::bytea[]) with ordinality as w (token, old, nth)
+              join vault.contact_names n
+                on n.tenant_id = $1 and n.token in (w.token, w.old)
               join vault.contacts c
                 on c.tenant_id = n.tenant_id and c.contact_id = n.contact_id
-             where n.tenant_id = $1 and n.token = any ($2)
              group by coalesce(c.merged_into, c.contact_id)
-            having count(distinct n.token) = cardinality($2)
+            having count(distinct w.nth) = cardinality($2)
              order by min(c.created_at), coalesce(c.merged_into, c.contact_id)
-             limit $3
+             limit $4
             "#,
             tenant_id.0,
             &tokens,
+            &old,
             MAX_FOUND,
         )
         .fetch_all(tx.conn())

@@ -8,11 +8,10 @@ use sqlx::PgConnection;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::keys::current_epoch;
+use super::epochs::{TenantKeys, read_epochs};
 use super::resolve::lookup::words_of;
 use super::resolved_persons::notify_contacts;
 use super::{Vault, VaultError, database};
-use crate::keyring::EpochKeys;
 use crate::tenant_tx::TenantTx;
 
 /// A change of what a contact is found by.
@@ -69,7 +68,7 @@ impl Vault {
             return Ok(Described::default());
         }
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let mut contact = Contact { tenant_id, contact_id, epoch: &epoch, clock, conn: tx.conn() };
         let mut described = Described::default();
         for handle in &change.added {
@@ -93,7 +92,7 @@ impl Vault {
 struct Contact<'c> {
     tenant_id: TenantId,
     contact_id: SubjectId,
-    epoch: &'c EpochKeys,
+    epoch: &'c TenantKeys,
     clock: &'c dyn Clock,
     conn: &'c mut PgConnection,
 }
@@ -117,12 +116,12 @@ impl Contact<'_> {
     /// Returns the id of a handle, which is stored if it is new.
     async fn handle_id(&mut self, handle: &Handle, ids: &dyn Ids) -> sqlx::Result<Uuid> {
         let kind = handle.kind().as_str();
-        let index = self.epoch.blind_index(kind, handle.value());
+        let indexes = self.epoch.indexes(kind, handle.value());
         sqlx::query_scalar!(
             r#"
             with known as (
               select handle_id from vault.handles
-               where tenant_id = $1 and kind = $2 and blind_index = $3
+               where tenant_id = $1 and kind = $2 and blind_index in ($3, $7)
             ), new as (
               insert into vault.handles (tenant_id, handle_id, kind, blind_index, epoch, created_at)
               select $1, $4, $2, $3, $5, $6 where not exists (select from known)
@@ -132,10 +131,11 @@ impl Contact<'_> {
             "#,
             self.tenant_id.0,
             kind,
-            &index,
+            &indexes.current,
             ids.random(),
-            self.epoch.epoch,
+            self.epoch.epoch(),
             self.clock.now_micros(),
+            &indexes.old,
         )
         .fetch_one(&mut *self.conn)
         .await
@@ -168,14 +168,16 @@ impl Contact<'_> {
                update vault.contact_handles set since = $4, until = null
                 where tenant_id = $1 and handle_id = $2 and contact_id = $3 and until is not null
              )
-             insert into vault.contact_handles (tenant_id, handle_id, contact_id, name_index, since)
-             select $1, $2, $3, '', $4
+             insert into vault.contact_handles
+                    (tenant_id, handle_id, contact_id, name_index, name_epoch, since)
+             select $1, $2, $3, '', $5, $4
               where not exists (select from vault.contact_handles
                                  where tenant_id = $1 and handle_id = $2 and contact_id = $3)",
             self.tenant_id.0,
             handle_id,
             self.contact_id.0,
             now,
+            self.epoch.epoch(),
         )
         .execute(&mut *self.conn)
         .await?;
@@ -212,24 +214,25 @@ impl Contact<'_> {
 
     /// Stores the index of the name, by which messages find the contact, and of its words.
     async fn rename(&mut self, name: Option<&str>) -> sqlx::Result<()> {
-        let index = name.map(|name| self.epoch.blind_index("name", name).to_vec());
+        let index = name.map(|name| self.epoch.indexes("name", name).current.to_vec());
         let words = name.map(|name| words_of(name, self.epoch)).unwrap_or_default();
-        let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+        let words: Vec<Vec<u8>> = words.iter().map(|word| word.current.to_vec()).collect();
         sqlx::query!(
             "with named as (
-               update vault.contacts set name_index = $3
+               update vault.contacts set name_index = $3, name_epoch = $5
                 where tenant_id = $1 and contact_id = $2
              ), gone as (
                delete from vault.contact_names
                 where tenant_id = $1 and contact_id = $2 and token <> all ($4)
              )
-             insert into vault.contact_names (tenant_id, token, contact_id)
-             select $1, n.token, $2 from unnest($4::bytea[]) as n (token)
+             insert into vault.contact_names (tenant_id, token, contact_id, epoch)
+             select $1, n.token, $2, $5 from unnest($4::bytea[]) as n (token)
                  on conflict do nothing",
             self.tenant_id.0,
             self.contact_id.0,
             index as _,
             &words,
+            self.epoch.epoch(),
         )
         .execute(&mut *self.conn)
         .await?;

@@ -1,11 +1,12 @@
 //! Fences of erasures, and the destruction of keys. The log decides; these are the effects.
 
-use ledger_core::ids::{ErasureId, SubjectId, TenantId};
+use ledger_core::ids::{ErasureId, StreamId, SubjectId, TenantId};
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::keys::forget;
 use super::{Vault, VaultError, database};
+use crate::journal::{JournalEntry, JournaledErasure};
 use crate::tenant_tx::TenantTx;
 
 /// The reason for which a fence was not changed. Nothing was changed.
@@ -17,9 +18,6 @@ pub enum FenceError {
     /// One of the subjects is fenced by another erasure.
     #[error("a subject of the erasure is fenced by another one")]
     OtherErasure,
-    /// The erasure has no fence.
-    #[error("the erasure is not fenced")]
-    NotFenced,
     /// Keys of the erasure are destroyed.
     #[error("keys of the erasure are destroyed")]
     Destroyed,
@@ -100,28 +98,47 @@ impl Vault {
         Ok(())
     }
 
-    /// Destroys the fenced keys of an erasure in the database, and returns the number of its
-    /// destroyed keys. Copies in backups end with their epoch key. A repetition changes nothing.
+    /// Destroys the keys of an erasure in the database and records that the entry of the journal
+    /// was applied, in one transaction. Returns the number of destroyed keys. Keys that the entry
+    /// names and this database does not have are fenced, so that they never return. Copies in
+    /// backups end with their epoch key. A repetition changes nothing.
     ///
     /// # Errors
     /// [`FenceError`]
-    pub async fn destroy_keys(
+    pub async fn destroy_keys(&self, journaled: &JournalEntry) -> Result<u64, FenceError> {
+        let JournaledErasure { tenant_id, request, .. } = &journaled.erasure;
+        let stream_id = tenant_id.subject_stream(request.subject_id);
+        self.destroy(journaled, Some(stream_id)).await
+    }
+
+    /// Applies an entry; without a stream for a tenant that this database does not have.
+    pub(crate) async fn destroy(
         &self,
-        tenant_id: TenantId,
-        erasure_id: ErasureId,
+        journaled: &JournalEntry,
+        stream_id: Option<StreamId>,
     ) -> Result<u64, FenceError> {
+        let JournalEntry { entry, digest, erasure } = journaled;
+        let tenant_id = erasure.tenant_id;
+        let subjects: Vec<Uuid> = erasure.keys.iter().map(|key| key.subject_id.0).collect();
+        let generations: Vec<i32> =
+            erasure.keys.iter().map(|key| key.generation.cast_signed()).collect();
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await?;
         let keys = sqlx::query_scalar!(
-            r#"select vault.destroy_keys($1, $2) as "keys!""#,
+            r#"select vault.destroy_keys($1, $2, $3, $4, $5, $6, $7) as "keys!""#,
             tenant_id.0,
-            erasure_id.0,
+            erasure.erasure_id().0,
+            i64::try_from(*entry).expect("a number of a line"),
+            &digest.0,
+            stream_id.map(|stream_id| stream_id.0),
+            &subjects,
+            &generations,
         )
         .fetch_one(tx.conn())
         .await?;
-        if keys == 0 {
-            return Err(FenceError::NotFenced);
-        }
         tx.commit().await?;
+        for key in &erasure.keys {
+            forget(&self.keys.subjects, tenant_id, key.subject_id, key.generation);
+        }
         Ok(u64::try_from(keys).expect("a count"))
     }
 

@@ -12,6 +12,7 @@ use ledger_core::leaf::{Leaf, LeafSections};
 use super::keys::wrap_aad;
 use super::*;
 use crate::golden::{Vector, vectors};
+use crate::keyring::EpochKeys;
 use crate::root_key::{FileRootKey, RootKey, unwrap};
 use crate::seal::section_digests;
 

@@ -9,10 +9,11 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::epochs::TenantKeys;
 use super::fence_watch::{FenceWatch, MAX_USE};
 use super::resolved_persons::ResolvedPersons;
 use super::{VaultError, database};
-use crate::keyring::{EpochKeys, Keyring};
+use crate::keyring::Keyring;
 use crate::root_key;
 use crate::seal::KeyBytes;
 use crate::tenant_tx::TenantTx;
@@ -26,21 +27,37 @@ pub(super) struct Keys {
     pub(super) subjects: SubjectKeys,
     /// Subjects that messages were resolved to.
     pub(super) found: ResolvedPersons,
-    pub(super) epochs: Cache<TenantId, Arc<EpochKeys>>,
+    pub(super) epochs: Cache<TenantId, Arc<TenantKeys>>,
     /// Whether cached keys may be used.
     pub(super) fences: Arc<FenceWatch>,
 }
 
 impl Keys {
-    /// Returns a cached key, unless the fences were not read recently.
+    /// Returns a cached key, unless it is fenced, or the fences were not read recently.
     pub(super) fn cached(
         &self,
         tenant_id: TenantId,
         subject_id: SubjectId,
         generation: u32,
     ) -> Option<Arc<KeyState>> {
-        let is_current = self.fences.is_current();
+        let is_current =
+            self.fences.is_current() && !self.fences.is_fenced(tenant_id, subject_id, generation);
         is_current.then(|| self.subjects.get(&(tenant_id, subject_id, generation))).flatten()
+    }
+}
+
+impl Keys {
+    /// Caches the first key of a new subject after its commit, unless it was made so long ago that it
+    /// may be fenced by now.
+    pub(super) fn keep_new(
+        &self,
+        begun: Instant,
+        (tenant_id, subject_id): (TenantId, SubjectId),
+        key: &Arc<KeyState>,
+    ) {
+        if begun.elapsed() < MAX_USE {
+            self.subjects.insert((tenant_id, subject_id, 1), Arc::clone(key));
+        }
     }
 }
 
@@ -59,34 +76,6 @@ pub(super) enum KeyState {
     Gone,
     /// The wrapped key does not open under its epoch key, because it was altered or moved.
     Corrupt,
-}
-
-/// Returns the live epoch of the transaction's tenant, checked against the keyring.
-pub(super) async fn current_epoch(
-    keys: &Keys,
-    keyring: &Keyring,
-    tx: &mut TenantTx,
-) -> Result<Arc<EpochKeys>, VaultError> {
-    let tenant_id = tx.tenant_id();
-    if let Some(epoch) = keys.epochs.get(&tenant_id) {
-        return Ok(epoch);
-    }
-    let row = sqlx::query!(
-        "select epoch, check_value from vault.epochs
-          where tenant_id = $1 and state = 'live'
-          order by epoch desc limit 1",
-        tenant_id.0,
-    )
-    .fetch_optional(tx.conn())
-    .await
-    .map_err(database)?;
-    let row = row.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
-    let epoch = keyring
-        .checked_epoch(tenant_id, row.epoch, &row.check_value)
-        .await
-        .map_err(|error| VaultError::Keyring(Arc::new(error)))?;
-    keys.epochs.insert(tenant_id, Arc::clone(&epoch));
-    Ok(epoch)
 }
 
 /// A stored key, with the check value of its epoch.
@@ -193,7 +182,7 @@ async fn unwrap_keys(
 }
 
 /// The associated data of a wrapped subject key.
-pub(super) fn wrap_aad(
+pub(crate) fn wrap_aad(
     tenant_id: TenantId,
     subject_id: SubjectId,
     generation: i32,

@@ -44,6 +44,15 @@ impl OpenedSection {
     }
 }
 
+/// Keys of sections that are opened one after another. They are used for a second, like all keys that were
+/// read, and then read again.
+pub struct PreparedKeys {
+    tenant_id: TenantId,
+    wanted: Vec<(SubjectId, u32)>,
+    keys: HashMap<(SubjectId, u32), Arc<KeyState>>,
+    begun: Instant,
+}
+
 /// The column that sections were read from, which limits the sections it may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SectionColumn {
@@ -84,30 +93,36 @@ impl Vault {
         tenant_id: TenantId,
         columns: &[(SectionColumn, &[u8])],
     ) -> Result<Vec<Vec<OpenedSection>>, VaultError> {
-        let mut wanted = Vec::new();
-        let mut parsed = Vec::with_capacity(columns.len());
-        for (section_column, column) in columns {
-            let sections = seal::unpack(column).unwrap_or_else(|_| vec![&[]]);
-            let sections: Vec<_> = sections
-                .into_iter()
-                .map(|bytes| (bytes, parse_header(bytes, *section_column)))
-                .collect();
-            let ids = sections.iter().filter_map(|(_, sealed)| sealed.as_ref());
-            wanted.extend(ids.map(|sealed| (sealed.subject_id, sealed.generation)));
-            parsed.push(sections);
+        let mut prepared = self.prepare(tenant_id, columns).await?;
+        self.open_prepared(&mut prepared, columns).await
+    }
+
+    /// Opens columns that were among those of [`Vault::prepare`], as [`Vault::open`]. The keys are read
+    /// again at most once a second, however many columns are opened one by one.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub async fn open_prepared(
+        &self,
+        prepared: &mut PreparedKeys,
+        columns: &[(SectionColumn, &[u8])],
+    ) -> Result<Vec<Vec<OpenedSection>>, VaultError> {
+        let tenant_id = prepared.tenant_id;
+        if prepared.begun.elapsed() >= MAX_USE {
+            let wanted = std::mem::take(&mut prepared.wanted);
+            *prepared = self.prepared(tenant_id, wanted).await?;
         }
-        let begun = Instant::now();
-        let keys = self.keys_of(tenant_id, wanted).await?;
-        let mut opened = Vec::with_capacity(parsed.len());
-        for sections in parsed {
+        let mut opened = Vec::with_capacity(columns.len());
+        for (section_column, packed) in columns {
+            let sections = seal::unpack(packed).unwrap_or_else(|_| vec![&[]]);
             let mut column = Vec::with_capacity(sections.len());
-            for (bytes, sealed) in sections {
-                column.push(match sealed {
+            for bytes in sections {
+                column.push(match parse_header(bytes, *section_column) {
                     Some(sealed) => OpenedSection {
                         name: sealed.name,
                         subject_id: sealed.subject_id,
                         event_id: sealed.event_id,
-                        plain: open_with(&keys, tenant_id, bytes, &sealed).await,
+                        plain: open_with(&prepared.keys, tenant_id, bytes, &sealed).await,
                     },
                     None => OpenedSection {
                         name: SectionName::Raw,
@@ -119,7 +134,7 @@ impl Vault {
             }
             opened.push(column);
         }
-        if begun.elapsed() >= MAX_USE {
+        if prepared.begun.elapsed() >= MAX_USE {
             self.remove_fenced(tenant_id, &mut opened).await?;
         }
         Ok(opened)
@@ -153,8 +168,8 @@ impl Vault {
         Ok(())
     }
 
-    /// Loads the keys for the sections of the given columns into the cache, so that opening them
-    /// one by one needs no query.
+    /// Reads the keys for the sections of the given columns, so that opening them one by one needs no
+    /// query for each.
     ///
     /// # Errors
     /// As for [`Vault::open`].
@@ -162,13 +177,25 @@ impl Vault {
         &self,
         tenant_id: TenantId,
         columns: &[(SectionColumn, &[u8])],
-    ) -> Result<(), VaultError> {
+    ) -> Result<PreparedKeys, VaultError> {
         let sections = columns.iter().flat_map(|(section_column, column)| {
             let sections = seal::unpack(column).unwrap_or_default();
             sections.into_iter().filter_map(|bytes| parse_header(bytes, *section_column))
         });
         let wanted = sections.map(|sealed| (sealed.subject_id, sealed.generation)).collect();
-        self.keys_of(tenant_id, wanted).await.map(|_| ())
+        self.prepared(tenant_id, wanted).await
+    }
+
+    async fn prepared(
+        &self,
+        tenant_id: TenantId,
+        mut wanted: Vec<(SubjectId, u32)>,
+    ) -> Result<PreparedKeys, VaultError> {
+        wanted.sort_unstable();
+        wanted.dedup();
+        let begun = Instant::now();
+        let keys = self.keys_of(tenant_id, &wanted).await?;
+        Ok(PreparedKeys { tenant_id, wanted, keys, begun })
     }
 
     /// Returns the keys of these generations, from the cache or the database. A generation without
@@ -176,13 +203,11 @@ impl Vault {
     async fn keys_of(
         &self,
         tenant_id: TenantId,
-        mut wanted: Vec<(SubjectId, u32)>,
+        wanted: &[(SubjectId, u32)],
     ) -> Result<HashMap<(SubjectId, u32), Arc<KeyState>>, VaultError> {
-        wanted.sort_unstable();
-        wanted.dedup();
         let mut known = HashMap::new();
         let mut missing = Vec::new();
-        for (subject_id, generation) in wanted {
+        for &(subject_id, generation) in wanted {
             match self.keys.cached(tenant_id, subject_id, generation) {
                 Some(state) => drop(known.insert((subject_id, generation), state)),
                 None => missing.push(subject_id.0),

@@ -23,11 +23,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::lookup::Lookup;
+use self::lookup::CacheKeys;
 use self::newest::subject;
 use self::tenant_batch::TenantBatch;
 use self::together::{Together, Waiting};
-use super::keys::{Keys, current_epoch};
+use super::epochs::read_epochs;
+use super::keys::Keys;
 use super::{Resolved, VaultError, database};
 use crate::keyring::Keyring;
 use crate::stage;
@@ -179,7 +180,7 @@ impl Worker {
         waiting: &[PendingResolution],
     ) -> Result<Option<Vec<Result<Resolved, VaultError>>>, VaultError> {
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let batch = [TenantBatch::of(tenant_id, messages(waiting), epoch)];
         let decided = self.decide(tx.conn(), &batch).await?;
         let Some(decision) = decided.and_then(|mut decided| decided.pop().flatten()) else {
@@ -197,9 +198,9 @@ pub(super) fn known(
     stream_id: StreamId,
     given: &PersonIdentifiers,
 ) -> Option<Resolved> {
-    let epoch = keys.epochs.get(&tenant_id)?;
-    let lookup = Lookup::of(stream_id, given, &epoch);
-    let found = |is_contact| keys.found.get(tenant_id, lookup.cache_key(is_contact));
+    let epoch = keys.cached_epochs(tenant_id)?;
+    let cached = CacheKeys::of(stream_id, given, &epoch);
+    let found = |is_contact| keys.found.get(tenant_id, cached.of_result(is_contact));
     let person = found(true).or_else(|| found(false))?;
     // The cache covers generation 1 only; later ones exist only after an erasure.
     let state = keys.cached(tenant_id, person.subject_id, 1)?;

@@ -60,6 +60,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "CALL_LEDGER_KEYRING", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
+    /// Directory of the erasure journal [default: journal in the data directory]
+    #[arg(long, global = true, env = "CALL_LEDGER_JOURNAL", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<PathBuf>,
 }
 
 /// Form of standard output.
@@ -127,6 +131,9 @@ pub struct Config {
     pub backup_keep: usize,
     /// Whether the private PostgreSQL archives its write-ahead log.
     pub wal_archive: bool,
+    /// Directory of the erasure journal; see [`Config::journal_path`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<PathBuf>,
     /// Number of append workers. Each holds one database connection and one batch at a time.
     pub append_lanes: usize,
     /// Size of the connection pool for reads.
@@ -166,6 +173,7 @@ impl Default for Config {
             backup_interval_hours: 12,
             backup_keep: 4,
             wal_archive: true,
+            journal: None,
             append_lanes: 2,
             connections: 16,
             max_body_bytes: 5_000_000,
@@ -268,6 +276,18 @@ impl Config {
         self.vault_backup_dir.clone().unwrap_or_else(|| self.data_dir.join("vault-backups"))
     }
 
+    /// Directory of the erasure journal; by default `journal` in the data directory.
+    #[must_use]
+    pub fn journal_path(&self) -> PathBuf {
+        self.journal.clone().unwrap_or_else(|| self.data_dir.join("journal"))
+    }
+
+    /// File of the signing key: `signing.key` beside the root key.
+    #[must_use]
+    pub fn signing_key_path(&self) -> PathBuf {
+        self.root_key_path().with_file_name("signing.key")
+    }
+
     /// The default settings with this data directory.
     #[must_use]
     pub fn in_dir(data_dir: &Path) -> Self {
@@ -300,6 +320,7 @@ mod tests {
             keyring: Some(PathBuf::new()),
             backup_dir: Some(PathBuf::new()),
             vault_backup_dir: Some(PathBuf::new()),
+            journal: Some(PathBuf::new()),
             ..Config::default()
         };
         let whole = serde_json::to_value(whole).expect("plain data");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use ledger_store::embedded::{Cluster, Durability, Settings as ClusterSettings};
+use ledger_store::journal::Journal;
 use ledger_store::keyring::Keyring;
 use ledger_store::{Settings, Store, migrate};
 use sqlx::ConnectOptions;
@@ -96,6 +97,7 @@ impl Instance {
             connections: config.connections,
             append_workers: config.append_lanes,
             keyring: Arc::new(keyring),
+            journal: Journal::new(config.journal_path(), config.signing_key_path()),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         });

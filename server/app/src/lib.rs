@@ -6,6 +6,8 @@ pub mod api_key;
 pub mod backups;
 pub mod bookings;
 pub mod config;
+pub mod epochs;
+pub mod erasures;
 pub mod fault;
 pub mod instance;
 pub mod intake;

@@ -14,6 +14,7 @@ pub mod latency;
 pub mod read;
 pub mod rebuild;
 pub mod report;
+pub mod roll;
 pub mod scratch;
 pub mod seal;
 mod server;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use ledger_store::embedded::{Cluster, Durability};
+use ledger_store::journal::Journal;
 use ledger_store::keyring::Keyring;
 use ledger_store::{Settings, Store, migrate};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -75,6 +76,7 @@ impl Scratch {
             connections: 16,
             append_workers: self.append_workers,
             keyring: Arc::new(keyring),
+            journal: Journal::new(self.dir.join("journal"), self.dir.join("signing.key")),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         })

@@ -64,6 +64,27 @@ words! {
     TaskOriginName = "person" | "tool";
     /// Kind of due work.
     DueKindName = "reminder" | "task";
+    /// State of an erasure.
+    ErasureStateName = "requested" | "refused" | "deferred" | "fenced" | "destroyed" | "final";
+    /// Ground of an erasure: Article 17(1)(a) to (f) GDPR, or the retention period of the tenant.
+    ErasureGroundName = "17.1.a" | "17.1.b" | "17.1.c" | "17.1.d" | "17.1.e" | "17.1.f" | "retention";
+    /// Party that requested an erasure; `other` for one that is named by a text.
+    RequesterName = "person" | "representative" | "controller" | "authority" | "other";
+    /// Check of the identity of a requester.
+    IdentityCheckName = "account" | "known_handle" | "document" | "not_required";
+    /// Reason for which an erasure is refused: Article 17(3)(a) to (e) GDPR, or Article 12.
+    RefusalReasonName = "17.3.a" | "17.3.b" | "17.3.c" | "17.3.d" | "17.3.e" | "identity_not_proven"
+        | "unfounded" | "withdrawn";
+    /// Reason for which the term of an erasure is extended.
+    ExtensionReasonName = "complexity" | "number_of_requests";
+    /// Reason of a legal hold.
+    HoldReasonName = "litigation" | "investigation" | "audit";
+    /// Reason of a restriction: Article 18(1)(a) to (d) GDPR; `deferral` is set by the ledger.
+    RestrictionReasonName = "18.1.a" | "18.1.b" | "18.1.c" | "18.1.d" | "deferral";
+    /// State of the keys of a person.
+    SubjectStateName = "active" | "restricted" | "fenced" | "destroyed";
+    /// Kind of a certificate.
+    CertificateKindName = "live" | "final";
     /// Filter by test mark: test calls, other calls, or both.
     TestCalls = "true" | "false" | "any";
     /// Dimension of a breakdown.

@@ -24,6 +24,7 @@ Examples:
   call-ledger bench book --servers 1,2
   call-ledger bench rebuild --tenants 1,1000
   call-ledger bench read --calls 10000,100000,1000000
+  call-ledger bench roll --people 100000
   call-ledger --output json bench seal"
 )]
 pub(super) enum Command {
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Rebuild(RebuildArgs),
     /// Pages, sums and series over HTTP, of a tenant with many calls among many tenants
     Read(ReadArgs),
+    /// The roll of the epoch of a tenant with many people, beside webhooks
+    Roll(RollArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -146,6 +149,19 @@ pub(super) struct ReadArgs {
     seed: u64,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct RollArgs {
+    /// Number of people of the tenant
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    people: u32,
+    /// Webhooks per second, before and during the roll
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// Duration of the webhooks before the roll, in seconds
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+}
+
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<ExitStatus> {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
@@ -212,6 +228,11 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
                 seed: args.seed,
             };
             bench::read::run(config, &plan, step).await?
+        }
+        Command::Roll(args) => {
+            let people = usize::try_from(args.people)?;
+            let plan = bench::roll::RollPlan { people, rate: args.rate, seconds: args.seconds };
+            bench::roll::run(config, &plan, step).await?
         }
     };
     bar.finish_and_clear();

@@ -18,6 +18,8 @@ pub enum Access {
     Read,
     /// Keys with scope `write`.
     Write,
+    /// Keys with scope `compliance`, for the rights of persons over their data.
+    Compliance,
     /// Keys with scope `admin`.
     Admin,
     /// Keys of the installation with scope `admin`, for changes that affect every tenant.
@@ -34,6 +36,7 @@ impl Access {
         match self {
             Self::Read => Scope::Read,
             Self::Write => Scope::Write,
+            Self::Compliance => Scope::Compliance,
             Self::Admin | Self::Installation | Self::Revocation => Scope::Admin,
         }
     }

@@ -32,6 +32,22 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
+/// The two ids in a path. `None` if one of the texts is not a UUID.
+#[derive(Debug, Clone, Copy)]
+pub struct PathIds(pub Option<(Uuid, Uuid)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathIds {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let texts = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let ids = texts.ok().and_then(|Path((first, second))| {
+            Some((Uuid::try_parse(&first).ok()?, Uuid::try_parse(&second).ok()?))
+        });
+        Ok(Self(ids))
+    }
+}
+
 /// Query parameters by name. Each is removed when it is read; a remaining one is unknown.
 #[derive(Debug)]
 pub struct Params(BTreeMap<String, String>);

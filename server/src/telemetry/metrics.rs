@@ -83,6 +83,8 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Counter,
         "Tool calls with an unknown outcome, by what became of them.",
     ),
+    ("ledger_epoch_rolls_total", Counter, "Rolls of the epochs of tenants, by outcome."),
+    ("ledger_epoch_age_seconds", Gauge, "Age of the oldest epoch in use."),
     (
         "ledger_corrupt_sections_total",
         Counter,

@@ -136,7 +136,7 @@ fn an_erased_person_is_not_merged() {
         for (from, into) in [(&anna, &ben), (&ben, &anna)] {
             let path = format!("/v1/contacts/{from}/merge");
             let response = people.send(Method::POST, &path, &json!({ "into": into })).await;
-            problem(response, 409, "contact-erased").await;
+            problem(response, 409, "subject-erased").await;
         }
     });
 }

@@ -9,7 +9,7 @@ use projections::versions;
 use super::*;
 
 /// Fills a new version and checks that it has the rows of the active one.
-pub(super) async fn assert_rebuilds_to_the_same(store: &Store, name: &str) -> i64 {
+pub(crate) async fn assert_rebuilds_to_the_same(store: &Store, name: &str) -> i64 {
     let projector = versions::named(name).expect("a read model");
     let all = projections::progress(store.projector()).await.expect("an answer");
     let active =

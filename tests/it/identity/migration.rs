@@ -14,6 +14,8 @@ use super::found;
 const BEFORE: i64 = 10;
 /// A later migration that changes the same tables.
 const NAMES: i64 = 28;
+/// A later migration that adds columns to them.
+const EPOCHS: i64 = 34;
 
 /// Restores the old form of the vault: one subject per look-up, with the existing indexes.
 const OLD_FORM: &str = "
@@ -65,6 +67,11 @@ fn a_vault_from_before_handles_keeps_its_subjects_and_their_calls() {
         let script = MIGRATOR.iter().find(|one| one.version == NAMES).expect("this migration");
         let names = script.sql.as_str().split("-- A merge links").next().expect("a first part");
         conn.execute(AssertSqlSafe(names.to_owned())).await.expect("the later migration applies");
+        let script = MIGRATOR.iter().find(|one| one.version == EPOCHS).expect("this migration");
+        let columns = script.sql.as_str().split("-- The epochs of names.").nth(1);
+        let columns = columns.and_then(|rest| rest.split("-- Look-ups").next());
+        let columns = columns.expect("a part about columns").to_owned();
+        conn.execute(AssertSqlSafe(columns)).await.expect("the columns are added");
         conn.execute(
             "reset role; delete from projection.checkpoints; truncate calls_v2.calls, \
                       calls_v2.call_tools, calls_v2.callers, calls_v2.caller_handles, calls_v2.call_rollups, \

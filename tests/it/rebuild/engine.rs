@@ -55,6 +55,7 @@ impl Engine {
             connections: 4,
             append_workers: 1,
             keyring: own.keyring(),
+            journal: own.journal(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         }));

@@ -70,6 +70,7 @@ impl PoolTest {
             connections: CONNECTIONS,
             append_workers: LANES,
             keyring: own.keyring(),
+            journal: own.journal(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         });

@@ -16,15 +16,19 @@ const fn exception(name: &'static str, reason: &'static str) -> Exception {
 pub(super) const NONE: &[Exception] = &[];
 
 /// Tables without tenant rows. The roles of this product have no right to them.
-pub(super) const WITHOUT_TENANT: &[Exception] = &[exception(
-    "public._sqlx_migrations",
-    "which migrations the database has; the login's, not ours",
-)];
+pub(super) const WITHOUT_TENANT: &[Exception] = &[
+    exception(
+        "public._sqlx_migrations",
+        "which migrations the database has; the login's, not ours",
+    ),
+    exception("vault.processes", "which processes look for fences; no data of a tenant"),
+];
 
 /// Unique keys that do not begin with the tenant.
 pub(super) const KEYS_ACROSS_TENANTS: &[Exception] = &[
     exception("ledger.tenants_slug", "operators name a tenant by it; only the owner reads it"),
     exception("public._sqlx_migrations_pkey", "a table of no tenant"),
+    exception("vault.processes_pkey", "a table of no tenant"),
 ];
 
 /// Non-unique indexes that do not begin with the tenant.
@@ -32,6 +36,8 @@ pub(super) const INDEXES_ACROSS_TENANTS: &[Exception] = &[
     exception("ledger.sources_by_id", "a webhook names its source before a tenant is known"),
     exception("ledger.source_routes_by_value", "a shared source asks whose an id is"),
     exception("vault.fences_by_time", "each server looks for the fences of all tenants"),
+    exception("vault.restrictions_by_time", "as fences_by_time"),
+    exception("vault.epochs_by_change", "each server looks for changes of all tenants"),
     exception("projection.checkpoints_by_projection", "the engine asks who is behind"),
 ];
 
@@ -60,7 +66,20 @@ pub(super) const DEFINERS: &[Exception] = &[
     exception("vault.place_fence", "the application may not change keys; one tenant, its own"),
     exception("vault.lift_fence", "as place_fence"),
     exception("vault.destroy_keys", "as place_fence"),
+    exception(
+        "ledger.tells_fence",
+        "answers yes or no for erasures of every tenant, for the start gate",
+    ),
+    exception(
+        "vault.journal_state",
+        "the journal is of every tenant; answers with numbers and digests",
+    ),
+    exception("vault.list_applied_entries", "as journal_state, with ids of erasures"),
+    exception("vault.restrict_keys", "as place_fence"),
     exception("vault.recent_fences", "a server keeps keys of many tenants; answers with ids only"),
+    exception("vault.look", "as recent_fences, with changes of epochs; registers the process"),
+    exception("vault.processes_behind", "answers with a number of processes"),
+    exception("vault.find_people", "as find_persons, with the indexes of two epochs"),
     exception("vault.forget_names", "whoever ends a key needs no right to delete names"),
 ];
 
@@ -77,6 +96,7 @@ pub(super) const TRIGGERS: &[Exception] = &[
     exception("ledger.tenants.changed", "notifies servers, which remember the state for seconds"),
     exception("ledger.sources.changed", "notifies servers, which remember sources for seconds"),
     exception("ledger.api_keys.changed", "notifies servers, which remember keys for seconds"),
+    exception("ledger.certificates.immutable", "refuses update, delete and truncate to everybody"),
     exception("vault.subject_keys.keep_fence", "no key of a fenced subject is made or returns"),
     exception("vault.subject_keys.forget_names", "the words of a name end with the key"),
 ];
@@ -120,7 +140,10 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table ledger.count_batches", "ledger_app: select"),
     ("table ledger.backups", "ledger_app: select"),
     ("function ledger.tenant_in_force", "public: execute"),
+    ("table ledger.certificates", "ledger_app: select insert"),
     ("function ledger.refuse_change", "public: execute"),
+    ("function ledger.refuse_certificate_change", "public: execute"),
+    ("function ledger.tells_fence", "ledger_app: execute"),
     ("function ledger.append", "ledger_app: execute"),
     ("function ledger.lock_tenant", "ledger_app: execute"),
     ("function ledger.free_tenants", "ledger_app: execute"),
@@ -135,7 +158,10 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table vault.epochs", "ledger_app: select insert"),
     ("table vault.subject_keys", "ledger_app: select insert"),
     ("table vault.handles", "ledger_app: select insert"),
-    ("table vault.contacts", "ledger_app: select insert update(merged_into) update(name_index)"),
+    (
+        "table vault.contacts",
+        "ledger_app: select insert update(merged_into) update(name_epoch) update(name_index)",
+    ),
     ("table vault.contact_handles", "ledger_app: select insert update(since) update(until)"),
     ("table vault.contact_names", "ledger_app: select insert delete"),
     ("table vault.call_subjects", "ledger_app: select insert"),
@@ -147,11 +173,21 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("function vault.add_persons", "ledger_app: execute"),
     ("function vault.forget_names", ""),
     ("table vault.fences", "ledger_app: select"),
+    ("table vault.applied_entries", "ledger_app: select"),
+    ("function vault.journal_state", "ledger_app: execute"),
+    ("function vault.list_applied_entries", "ledger_app: execute"),
     ("function vault.keep_fence", ""),
     ("function vault.place_fence", "ledger_app: execute"),
     ("function vault.lift_fence", "ledger_app: execute"),
     ("function vault.destroy_keys", "ledger_app: execute"),
     ("function vault.recent_fences", "ledger_app: execute"),
+    ("table vault.restrictions", "ledger_app: select"),
+    ("function vault.restrict_keys", "ledger_app: execute"),
+    ("function vault.rolled_erasures", "ledger_app: execute"),
+    ("table vault.processes", ""),
+    ("function vault.look", "ledger_app: execute"),
+    ("function vault.processes_behind", "ledger_app: execute"),
+    ("function vault.find_people", "ledger_app: execute"),
     //
     ("schema projection", "ledger_app: usage; ledger_projector: usage"),
     (

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::clock::Clock;
+use ledger_store::journal::Journal;
 use ledger_store::keyring::Keyring;
 use ledger_store::{Settings, Store, migrate};
 use nix::mount::{MntFlags, umount2};
@@ -68,6 +69,7 @@ async fn serve(dir: &Path) -> ExitCode {
         connections: 16,
         append_workers: 2,
         keyring: Arc::new(keyring),
+        journal: Journal::new(dir.join("keys/journal"), dir.join("keys/signing.key")),
         clock: Arc::new(ShiftedClock(dir.join("clock"))),
         ids: Arc::new(SystemIds),
     }));

@@ -11,6 +11,7 @@ use anyhow::Context;
 use ledger_core::ids::{SourceId, TenantId};
 use ledger_core::provider::Provider;
 use ledger_core::scope::Scope;
+use ledger_store::journal::Journal;
 use ledger_store::keyring::Keyring;
 use ledger_store::source::{NewSource, RouteKind};
 use ledger_store::tenants::NewTenant;
@@ -87,6 +88,7 @@ impl World {
             connections: 6,
             append_workers: 1,
             keyring: Arc::clone(&keyring),
+            journal: Journal::new(dir.join("keys/journal"), dir.join("keys/signing.key")),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         });

@@ -73,7 +73,7 @@ fn a_request_is_received_within_the_past_year() {
         .when(at(
             SUBJECT,
             later,
-            ErasureAction::Request(NewErasure { received_at: later, ..nanos }),
+            ErasureAction::Request(NewErasure { received_at: later, ..nanos.clone() }),
         ))
         .then(Ok(vec![requested()]));
 }

@@ -104,6 +104,8 @@ words! {
         Controller = "controller";
         /// A supervisory authority or a court.
         Authority = "authority";
+        /// Another party, which a section of the event names.
+        Other = "other";
     }
 }
 
@@ -236,7 +238,7 @@ words! {
 }
 
 /// A SHA-256 digest, stored as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HexDigest(pub [u8; 32]);
 
 impl fmt::Display for HexDigest {

@@ -1,10 +1,10 @@
 //! Determines the subjects of the messages of tenants in a transaction.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ledger_core::ids::{SubjectId, TenantId};
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 use super::super::keys::load_keys_of_many;
 use super::super::resolved_persons::{ChangeCount, ResolvedPerson, notify_contacts};
@@ -23,6 +23,8 @@ pub(super) struct Decision {
     created: CreatedKeys,
     /// Changes of contacts that were known before the rows were read.
     decided_at: ChangeCount,
+    /// Time before the rows were written.
+    begun: Instant,
     shares_handle: bool,
 }
 
@@ -36,7 +38,7 @@ impl Worker {
         conn: &mut PgConnection,
         batches: &[TenantBatch],
     ) -> Result<Option<Vec<Option<Decision>>>, VaultError> {
-        let decided_at = self.keys.found.changes();
+        let (decided_at, begun) = (self.keys.found.changes(), Instant::now());
         let known = read::known(conn, batches).await?;
         let mut free: Vec<(&TenantBatch, NewRows)> = batches
             .iter()
@@ -66,7 +68,9 @@ impl Worker {
             .map(|(tenant_id, (people, created))| {
                 let latest = latest.remove(&tenant_id).unwrap_or_default();
                 let shares_handle = sharing.contains(&tenant_id);
-                (tenant_id, Decision { people, latest, created, decided_at, shares_handle })
+                let decision =
+                    Decision { people, latest, created, decided_at, begun, shares_handle };
+                (tenant_id, decision)
             })
             .collect();
         Ok(Some(batches.iter().map(|batch| decided.remove(&batch.tenant_id)).collect()))
@@ -102,13 +106,13 @@ impl Worker {
         batch: &TenantBatch,
         decision: Decision,
     ) -> Vec<Result<Resolved, VaultError>> {
-        let Decision { people, mut latest, created, decided_at, shares_handle } = decision;
+        let Decision { people, mut latest, created, decided_at, begun, shares_handle } = decision;
         let tenant_id = batch.tenant_id;
         if shares_handle {
             self.keys.found.forget(tenant_id);
         }
         for (subject_id, key) in created {
-            self.keys.subjects.insert((tenant_id, subject_id, 1), Arc::clone(&key));
+            self.keys.keep_new(begun, (tenant_id, subject_id), &key);
             latest.insert(subject_id, (1, key));
         }
         let resolve = |lookup: &Lookup, person: ResolvedPerson| {
@@ -119,7 +123,7 @@ impl Worker {
                 latest.get(&subject_id).ok_or(VaultError::Corrupt { subject_id })?;
             let subject = subject(subject_id, *generation, state)?;
             if !is_fenced(&latest, subject_id) {
-                let key = lookup.cache_key(person.facts.contact);
+                let key = lookup.cache_keys.of_result(person.facts.contact);
                 self.keys.found.insert(decided_at, (tenant_id, key), &person);
             }
             Ok(Resolved { subject, person: person.facts })

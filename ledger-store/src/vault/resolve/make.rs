@@ -1,17 +1,16 @@
 //! Finds or makes the contact of a person that a user describes.
 
-use std::sync::Arc;
-
 use ledger_core::event::ContactHandle;
 use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::{StreamId, SubjectId, TenantId};
+use tokio::time::Instant;
 
 use super::new_rows::NewRows;
 use super::newest::subject;
 use super::tenant_batch::TenantBatch;
 use super::{MAX_ATTEMPTS, Worker, read, write};
 use crate::tenant_tx::TenantTx;
-use crate::vault::keys::current_epoch;
+use crate::vault::epochs::read_epochs;
 use crate::vault::resolved_persons::notify_contacts;
 use crate::vault::{DescribeError, Subject, VaultError, database};
 
@@ -50,8 +49,9 @@ impl Worker {
         new: SubjectId,
         given: &PersonIdentifiers,
     ) -> Result<Option<MadeContact>, DescribeError> {
+        let begun = Instant::now();
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await.map_err(database)?;
-        let epoch = current_epoch(&self.keys, &self.keyring, &mut tx).await?;
+        let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let message = std::iter::once((StreamId(new.0), given));
         let batch = [TenantBatch::of(tenant_id, message, epoch)];
         let known = read::known(tx.conn(), &batch).await?.pop().flatten();
@@ -73,7 +73,7 @@ impl Worker {
         notify_contacts(tx.conn(), &[tenant_id]).await.map_err(database)?;
         tx.commit().await.map_err(database)?;
         for (subject_id, key) in created.pop().unwrap_or_default() {
-            self.keys.subjects.insert((tenant_id, subject_id, 1), Arc::clone(&key));
+            self.keys.keep_new(begun, (tenant_id, subject_id), &key);
             latest.insert(subject_id, (1, key));
         }
         // A message that was resolved before may be about this contact from now on.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::super::{VaultError, database};
 use super::lookup::{HandleKey, Lookup};
 use super::tenant_batch::{TenantBatch, sql_index};
+use crate::vault::epochs::TenantKeys;
 
 /// Maximum number of contacts considered per handle: first those with the given name, then those
 /// without a name, then the oldest. More than one is ambiguous anyway, and the limit keeps the
@@ -50,10 +51,13 @@ struct FoundRow {
     first_id: Option<Uuid>,
     merged_into: Option<Uuid>,
     survivor_name: Option<Vec<u8>>,
+    name_epoch: Option<i32>,
+    survivor_epoch: Option<i32>,
 }
 
 /// Locks the vault of each tenant to the end of the transaction, and reads what is known about its
-/// messages. Returns an entry per tenant: `None` if another transaction has the lock.
+/// messages. Returns an entry per tenant: `None` if another transaction has the lock, or if the epoch of the
+/// batch is not live any more.
 pub(super) async fn known(
     conn: &mut PgConnection,
     batches: &[TenantBatch],
@@ -80,7 +84,7 @@ pub(super) async fn known(
             _ => {
                 let one = &searched[nth];
                 let Some(known) = &mut all[one.tenant] else { continue };
-                known.add(one.key, one.name, row);
+                known.add(one, &batches[one.tenant].epoch, row);
             }
         }
     }
@@ -122,7 +126,12 @@ impl Known {
     }
 
     /// Adds a handle that was found, with one of its contacts.
-    fn add(&mut self, key: HandleKey, name: Option<NameIndex>, row: FoundRow) {
+    fn add(&mut self, searched: &Searched, epoch: &TenantKeys, row: FoundRow) {
+        let (key, name) = (searched.key, searched.name);
+        let current = |index: Option<Vec<u8>>, of: Option<i32>| {
+            let index = index.and_then(|index| index.try_into().ok())?;
+            Some(epoch.current_index(index, of?))
+        };
         let Some(handle_id) = row.handle_id else { return };
         let holder = name.zip(row.holder_id);
         self.holders.extend(holder.map(|(name, holder)| ((key, name), SubjectId(holder))));
@@ -138,13 +147,13 @@ impl Known {
         let strongest = kinds.iter().filter_map(|kind| HandleKind::parse(kind)).max();
         let contact = Contact {
             contact_id,
-            name: row.name_index.and_then(|index| index.try_into().ok()),
+            name: current(row.name_index, row.name_epoch),
             strongest: strongest.unwrap_or(key.0),
         };
         self.contacts.insert(contact_id, contact);
         if let Some(survivor) = row.merged_into.map(SubjectId) {
             self.survivors.insert(contact_id, survivor);
-            let name = row.survivor_name.and_then(|index| index.try_into().ok());
+            let name = current(row.survivor_name, row.survivor_epoch);
             let of_handle = Contact { contact_id: survivor, name, strongest: contact.strongest };
             self.contacts.entry(survivor).or_insert(of_handle);
         }
@@ -157,12 +166,21 @@ struct Searched {
     tenant: usize,
     key: HandleKey,
     name: Option<NameIndex>,
+    /// The indexes in the draining epoch.
+    old: [u8; 16],
+    old_name: Option<NameIndex>,
 }
 
 impl Searched {
     fn of((tenant, batch): (usize, &TenantBatch)) -> impl Iterator<Item = Self> {
         batch.lookups.iter().flat_map(move |one| {
-            one.handles.iter().map(move |key| Self { tenant, key: *key, name: one.name })
+            one.handles.iter().zip(&one.old.handles).map(move |(key, old)| Self {
+                tenant,
+                key: *key,
+                name: one.name,
+                old: *old,
+                old_name: one.old.name,
+            })
         })
     }
 }
@@ -174,28 +192,38 @@ async fn select(
     calls: &[(usize, &Lookup)],
 ) -> sqlx::Result<Vec<FoundRow>> {
     let tenants: Vec<Uuid> = batches.iter().map(|batch| batch.tenant_id.0).collect();
+    let epochs: Vec<i32> = batches.iter().map(|batch| batch.epoch.epoch()).collect();
     let handle_tenants: Vec<i32> = searched.iter().map(|one| sql_index(one.tenant)).collect();
     let kinds: Vec<&str> = searched.iter().map(|one| one.key.0.as_str()).collect();
     let indexes: Vec<Vec<u8>> = searched.iter().map(|one| one.key.1.to_vec()).collect();
+    let old_indexes: Vec<Vec<u8>> = searched.iter().map(|one| one.old.to_vec()).collect();
     let names: Vec<Option<Vec<u8>>> =
         searched.iter().map(|one| one.name.map(|name| name.to_vec())).collect();
+    let old_names: Vec<Option<Vec<u8>>> =
+        searched.iter().map(|one| one.old_name.map(|name| name.to_vec())).collect();
     let call_tenants: Vec<i32> = calls.iter().map(|(tenant, _)| sql_index(*tenant)).collect();
     let streams: Vec<Vec<u8>> = calls.iter().map(|(_, one)| one.stream.to_vec()).collect();
+    let old_streams: Vec<Vec<u8>> = calls.iter().map(|(_, one)| one.old.stream.to_vec()).collect();
     let stream_ids: Vec<Uuid> = calls.iter().map(|(_, one)| one.stream_id.0).collect();
     sqlx::query_as!(
         FoundRow,
         r#"
         select part as "part!", nth as "nth!", handle_id, holder_id, contact_id, name_index,
-               kinds as "kinds: Vec<String>", own_id, first_id, merged_into, survivor_name
-          from vault.find_persons($1, $2, $3, $4, $5, $6, $7, $8, $9)
+               kinds as "kinds: Vec<String>", own_id, first_id, merged_into, survivor_name,
+               name_epoch, survivor_epoch
+          from vault.find_people($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         "#,
         &tenants,
+        &epochs,
         &handle_tenants,
         &kinds as _,
         &indexes,
+        &old_indexes,
         &names as _,
+        &old_names as _,
         &call_tenants,
         &streams,
+        &old_streams,
         &stream_ids,
         MAX_CONTACTS,
     )

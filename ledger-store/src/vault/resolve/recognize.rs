@@ -7,16 +7,16 @@ use ledger_core::ids::StreamId;
 
 use super::read;
 use super::tenant_batch::TenantBatch;
-use crate::keyring::EpochKeys;
 use crate::tenant_tx::TenantTx;
 use crate::vault::VaultError;
+use crate::vault::epochs::TenantKeys;
 
 /// Decides about a message in a transaction that has the lock of the tenant's vault.
 pub(crate) async fn recognize(
     tx: &mut TenantTx,
     stream_id: StreamId,
     given: &PersonIdentifiers,
-    epoch: Arc<EpochKeys>,
+    epoch: Arc<TenantKeys>,
 ) -> Result<Resolution, VaultError> {
     let messages = std::iter::once((stream_id, given));
     let batch = [TenantBatch::of(tx.tenant_id(), messages, epoch)];

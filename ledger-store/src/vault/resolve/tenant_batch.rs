@@ -6,7 +6,7 @@ use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::{StreamId, SubjectId, TenantId};
 
 use super::lookup::Lookup;
-use crate::keyring::EpochKeys;
+use crate::vault::epochs::TenantKeys;
 use crate::vault::keys::KeyState;
 
 /// The keys that a transaction created for a tenant.
@@ -15,7 +15,7 @@ pub(super) type CreatedKeys = Vec<(SubjectId, Arc<KeyState>)>;
 /// The messages of one tenant.
 pub(super) struct TenantBatch {
     pub(super) tenant_id: TenantId,
-    pub(super) epoch: Arc<EpochKeys>,
+    pub(super) epoch: Arc<TenantKeys>,
     pub(super) lookups: Vec<Lookup>,
 }
 
@@ -24,7 +24,7 @@ impl TenantBatch {
     pub(super) fn of<'m>(
         tenant_id: TenantId,
         messages: impl Iterator<Item = (StreamId, &'m PersonIdentifiers)>,
-        epoch: Arc<EpochKeys>,
+        epoch: Arc<TenantKeys>,
     ) -> Self {
         let lookups = messages.map(|(stream, given)| Lookup::of(stream, given, &epoch)).collect();
         Self { tenant_id, epoch, lookups }

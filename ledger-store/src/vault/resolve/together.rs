@@ -55,9 +55,9 @@ impl Together {
 
     /// Answers the messages of as many tenants as possible, and returns the others.
     pub(super) async fn resolve(&mut self, mut waiting: Waiting) -> Waiting {
-        let epochs = &self.worker.keys.epochs;
+        let keys = &self.worker.keys;
         let epoch = |(tenant_id, waiting): (&TenantId, &Vec<PendingResolution>)| {
-            Some(TenantBatch::of(*tenant_id, messages(waiting), epochs.get(tenant_id)?))
+            Some(TenantBatch::of(*tenant_id, messages(waiting), keys.cached_epochs(*tenant_id)?))
         };
         // A tenant with an epoch that is not cached reads it in its own transaction.
         let batches: Vec<TenantBatch> = waiting.iter().filter_map(epoch).collect();

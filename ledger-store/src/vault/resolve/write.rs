@@ -47,7 +47,7 @@ async fn insert(
     clock: &dyn Clock,
 ) -> sqlx::Result<usize> {
     let tenants: Vec<Uuid> = additions.iter().map(|(batch, _)| batch.tenant_id.0).collect();
-    let epochs: Vec<i32> = additions.iter().map(|(batch, _)| batch.epoch.epoch).collect();
+    let epochs: Vec<i32> = additions.iter().map(|(batch, _)| batch.epoch.epoch()).collect();
     let rows = Columns::of(additions, keys);
     let added = sqlx::query_scalar!(
         r#"
@@ -181,7 +181,7 @@ struct NewKey {
 impl NewKey {
     fn all_of((batch, new_rows): &Addition<'_>) -> Vec<Self> {
         let new = new_rows.contacts.keys().chain(new_rows.own.values());
-        new.map(|subject| Self::make(batch.tenant_id, *subject, &batch.epoch)).collect()
+        new.map(|subject| Self::make(batch.tenant_id, *subject, batch.epoch.live())).collect()
     }
 
     fn make(tenant_id: TenantId, subject: SubjectId, epoch: &EpochKeys) -> Self {

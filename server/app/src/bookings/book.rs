@@ -120,11 +120,10 @@ impl BookingCommands<'_> {
             notes: Some(notes),
             ..AppointmentDetails::default()
         });
-        let mut sections = Sections { party, details, ..Sections::default() };
         if subject.sealing_key().is_none() {
-            // Nothing is sealed for a fenced person, and the facts must not tell otherwise.
-            sections = Sections::default();
+            return Err(BookingError::PersonErased);
         }
+        let sections = Sections { party, details, ..Sections::default() };
         let contact = (subject.subject_id, is_known);
         let action = Action::Book(wanted.command(appointment_id, contact, sections));
         self.execute(settings, Some(subject), action).await

@@ -19,6 +19,9 @@ pub enum BookingError {
     /// A field has a value that cannot be.
     #[error(transparent)]
     Invalid(#[from] InvalidField),
+    /// The person is erased, or the processing of its data is restricted. Nothing was recorded.
+    #[error("the person is erased or restricted, and nothing new is recorded about it")]
+    PersonErased,
     /// The rules of bookings refuse it.
     #[error("{0}")]
     Refused(Refusal),
@@ -59,6 +62,7 @@ impl BookingError {
         match self {
             Self::TenantNotFound => "tenant-not-found",
             Self::Invalid(_) => "invalid-field",
+            Self::PersonErased => "subject-erased",
             Self::Refused(refusal) => refusal.code(),
             Self::Busy(Busy) => "schedule-busy",
             Self::Reused => "idempotency-key-reused",

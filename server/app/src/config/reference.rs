@@ -96,6 +96,15 @@ impl Setting {
             )
         },
         Self {
+            flag: Some("--journal"),
+            ..setting(
+                "journal",
+                "CALL_LEDGER_JOURNAL",
+                "The directory of the erasure journal, which all servers of a database share. Without it \
+                 `journal` in the data directory.",
+            )
+        },
+        Self {
             flag: Some("--pg-bin"),
             ..setting(
                 "pg_bin",

@@ -54,7 +54,7 @@ operation! {
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` if the
-/// call ever had 200 notes; 409 `person-erased`; 422 for an unknown, missing or malformed field.
+/// call ever had 200 notes; 409 `subject-erased`; 422 for an unknown, missing or malformed field.
 #[utoipa::path(
     post, path = "/v1/calls/{call_id}/notes", tag = "calls",
     params(
@@ -68,7 +68,7 @@ operation! {
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope write, or the tenant takes no events"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such call, the same for another tenant's"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "too-many-annotations, or person-erased"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "too-many-annotations, or subject-erased"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing or malformed"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "call-busy, or the database does not answer"),

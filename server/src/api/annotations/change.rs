@@ -25,7 +25,7 @@ use crate::problem::ApiError;
 ///
 /// # Errors
 /// 404 for a missing call and another tenant's alike; 403 for a tenant that takes no events; the refusals of the
-/// command; 409 `person-erased` if a text is to be sealed for an erased person.
+/// command; 409 `subject-erased` if a text is to be sealed for an erased person.
 pub(super) async fn annotate(
     app: &App,
     caller: &Caller,

@@ -73,7 +73,7 @@ operation! {
 /// `annotations` are stored in the clear if their values are short and plain; all others are sealed.
 ///
 /// # Errors
-/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `person-erased`; 422 for a
+/// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `subject-erased`; 422 for a
 /// document that is too large or too deep, for a name that is empty or too long, for hidden characters, and for a
 /// number that would not be kept as it is written.
 #[utoipa::path(
@@ -89,7 +89,7 @@ operation! {
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope write, or the tenant takes no events"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such call, the same for another tenant's"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "person-erased"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "subject-erased"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The document is too large or too deep, or a name, a text or a number is malformed"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "call-busy, or the database does not answer"),

@@ -51,7 +51,7 @@ operation! {
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's; 404 `note-not-found` for an
-/// unknown and a removed note; 409 `person-erased`; 422 for an unknown or malformed field.
+/// unknown and a removed note; 409 `subject-erased`; 422 for an unknown or malformed field.
 #[utoipa::path(
     patch, path = "/v1/calls/{call_id}/notes/{note_id}", tag = "calls",
     params(
@@ -66,7 +66,7 @@ operation! {
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope write, or the tenant takes no events"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such call or note, the same for another tenant's"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "person-erased"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "subject-erased"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown or malformed"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "call-busy, or the database does not answer"),

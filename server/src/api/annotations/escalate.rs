@@ -43,7 +43,7 @@ operation! {
 ///
 /// # Errors
 /// 404 `call-not-found`, the same for an unknown call and for another tenant's; 409 `too-many-annotations` after
-/// 100 escalations; 409 `person-erased`; 422 for a missing or malformed reason.
+/// 100 escalations; 409 `subject-erased`; 422 for a missing or malformed reason.
 #[utoipa::path(
     post, path = "/v1/calls/{call_id}/escalate", tag = "calls",
     params(
@@ -57,7 +57,7 @@ operation! {
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope write, or the tenant takes no events"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such call, the same for another tenant's"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "too-many-annotations, or person-erased"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "too-many-annotations, or subject-erased"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The reason is missing or malformed"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "call-busy, or the database does not answer"),

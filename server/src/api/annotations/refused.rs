@@ -16,7 +16,7 @@ pub(super) fn not_found() -> ApiError {
 /// 409: nothing can be sealed for the person of the call any more.
 pub(super) fn person_erased() -> ApiError {
     let detail = "the person of this call is erased or restricted: no text about them is stored";
-    ApiError::new(StatusCode::CONFLICT, "person-erased", detail)
+    ApiError::new(StatusCode::CONFLICT, "subject-erased", detail)
 }
 
 /// 503: the command could not be decided within two seconds. Nothing was recorded.

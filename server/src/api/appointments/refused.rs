@@ -18,6 +18,7 @@ pub(in crate::api) fn not_executed(error: BookingError) -> ApiError {
     match error {
         BookingError::TenantNotFound => tenant::not_found(),
         BookingError::Invalid(invalid) => ApiError::field(invalid.field, invalid.detail),
+        BookingError::PersonErased => ApiError::new(StatusCode::CONFLICT, code, error.to_string()),
         BookingError::Refused(refusal) => refused(refusal),
         BookingError::Busy(busy) => {
             metrics::counter!("ledger_tenant_busy_total").increment(1);

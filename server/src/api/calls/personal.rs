@@ -148,15 +148,15 @@ pub async fn open_events(
     budget: usize,
 ) -> Result<OpenedEvents, VaultError> {
     let all: Vec<_> = events.iter().flat_map(columns).collect();
-    vault.prepare(tenant_id, &all).await?;
+    let mut prepared = vault.prepare(tenant_id, &all).await?;
     let mut opened = OpenedEvents::default();
     for event in events {
         if opened.bytes >= budget {
             metrics::counter!("ledger_sections_left_out_total").increment(1);
             break;
         }
-        let sections: Vec<_> =
-            vault.open(tenant_id, &columns(event)).await?.into_iter().flatten().collect();
+        let sections = vault.open_prepared(&mut prepared, &columns(event)).await?;
+        let sections: Vec<_> = sections.into_iter().flatten().collect();
         let bytes = sections.iter().map(OpenedSection::len).sum();
         let view = || {
             let mut view = OpenedEvent::default();

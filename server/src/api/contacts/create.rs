@@ -73,7 +73,7 @@ operation! {
 /// together with the same name; the known contact is then described. Every other description makes a contact.
 ///
 /// # Errors
-/// 409 `external-id-taken` if another contact has the external id, `contact-erased` if the person is erased or
+/// 409 `external-id-taken` if another contact has the external id, `subject-erased` if the person is erased or
 /// restricted; 422 for an unknown, missing or malformed field, named in the answer.
 #[utoipa::path(
     post, path = "/v1/contacts", tag = "contacts",

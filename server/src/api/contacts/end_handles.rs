@@ -31,7 +31,7 @@ operation! {
 /// them are not of this contact, and earlier calls stay.
 ///
 /// # Errors
-/// 404 `contact-not-found`, for another tenant's too; 409 `contact-merged` or `contact-erased`; 422 for an unknown
+/// 404 `contact-not-found`, for another tenant's too; 409 `contact-merged` or `subject-erased`; 422 for an unknown
 /// kind.
 #[utoipa::path(
     delete, path = "/v1/contacts/{contact_id}/handles/{kind}", tag = "contacts",

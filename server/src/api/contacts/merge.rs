@@ -48,7 +48,7 @@ operation! {
 ///
 /// # Errors
 /// 404 `contact-not-found`, for another tenant's too; 422 `merge-into-itself` or `merge-circle`; 409
-/// `contact-merged` if the contact was merged into another one before, `contact-erased`, or `too-many-merged`.
+/// `contact-merged` if the contact was merged into another one before, `subject-erased`, or `too-many-merged`.
 #[utoipa::path(
     post, path = "/v1/contacts/{contact_id}/merge", tag = "contacts",
     params(("contact_id" = String, Path, description = "The contact that is merged")),

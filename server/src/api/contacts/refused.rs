@@ -19,7 +19,7 @@ pub(super) fn refused(error: ContactError) -> ApiError {
     match error {
         ContactError::NotFound(_) => not_found(),
         ContactError::Fenced(_) => {
-            conflict("contact-erased", "the contact is erased or restricted, and cannot be changed")
+            conflict("subject-erased", "the contact is erased or restricted, and cannot be changed")
         }
         ContactError::ExternalIdTaken => {
             conflict("external-id-taken", "another contact has this external_id")
@@ -44,6 +44,7 @@ fn rejected(refusal: ContactRefusal) -> ApiError {
         ContactRefusal::IntoItself => field("merge-into-itself", "into"),
         ContactRefusal::Circle => field("merge-circle", "into"),
         ContactRefusal::TooManyMerged => conflict("too-many-merged", refusal.to_string()),
+        ContactRefusal::UnderErasure(_) => conflict("contact-under-erasure", refusal.to_string()),
         ContactRefusal::TooManyTags => field("invalid-field", "tags"),
     }
 }

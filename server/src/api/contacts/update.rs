@@ -76,7 +76,7 @@ operation! {
 ///
 /// # Errors
 /// 404 `contact-not-found`, for another tenant's too; 409 `contact-merged`, `external-id-taken` or
-/// `contact-erased`; 422 for an unknown or malformed field, named in the answer.
+/// `subject-erased`; 422 for an unknown or malformed field, named in the answer.
 #[utoipa::path(
     patch, path = "/v1/contacts/{contact_id}", tag = "contacts",
     params(("contact_id" = String, Path, description = "The contact")),

@@ -1,5 +1,6 @@
 //! What a new task is about, and the subject whose key seals its text.
 
+use axum::http::StatusCode;
 use ledger_core::envelope::StreamKind;
 use ledger_core::identity::PersonIdentifiers;
 use ledger_core::ids::{AppointmentId, StreamId, SubjectId, TaskId};
@@ -34,7 +35,7 @@ impl Named {
     /// of the task itself, so an erasure of that subject covers it.
     ///
     /// # Errors
-    /// 422 about the first id that the tenant does not have; 503 if the keys are not available.
+    /// 422 about the first id that the tenant does not have; 409 `subject-erased`; 503 if the keys are not available.
     pub(super) async fn resolve(
         self,
         app: &App,
@@ -50,6 +51,9 @@ impl Named {
             }
             None => None,
         };
+        if given.as_ref().is_some_and(|subject| subject.sealing_key().is_none()) {
+            return Err(erased());
+        }
         let mut own = StreamId(task_id.0);
         let mut candidates = Vec::new();
         let mut tx = TenantTx::begin(app.store.app(), caller.tenant_id()).await?;
@@ -81,8 +85,17 @@ impl Named {
                 Some(vault.resolve(tenant_id, own, nobody).await?.subject)
             }
         };
+        if subject.as_ref().is_some_and(|subject| subject.sealing_key().is_none()) {
+            return Err(erased());
+        }
         Ok(About { contact_id, subject })
     }
+}
+
+/// 409: nothing new is recorded about the person.
+fn erased() -> ApiError {
+    let detail = "the person is erased or restricted, and nothing new is recorded about it";
+    ApiError::new(StatusCode::CONFLICT, "subject-erased", detail)
 }
 
 /// The contact of a call, if one is known.

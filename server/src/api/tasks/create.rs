@@ -77,7 +77,8 @@ operation! {
 ///
 /// # Errors
 /// 422 for an unknown, missing or malformed field, and for a contact, call or appointment that the tenant does
-/// not have, named in the answer.
+/// not have, named in the answer; 409 `subject-erased` for a text about an erased or restricted person, and for
+/// such a contact.
 #[utoipa::path(
     post, path = "/v1/tasks", tag = "due work",
     request_body(content = CreateTaskRequest, content_type = "application/json"),
@@ -87,6 +88,7 @@ operation! {
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key lacks scope write, or the tenant takes no events"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "subject-erased"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing or not possible"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "schedule-busy, or the database does not answer"),
@@ -111,11 +113,7 @@ pub async fn handler(
     };
     let task_id = new_id(&app, &caller);
     let about = named.resolve(&app, &caller, task_id, request.text.is_some()).await?;
-    let mut text = request.text.map(|text| TaskText { text });
-    if about.subject.as_ref().is_some_and(|subject| subject.sealing_key().is_none()) {
-        // Nothing is sealed for a fenced person.
-        text = None;
-    }
+    let text = request.text.map(|text| TaskText { text });
     let task = NewTask {
         kind: request.kind,
         due_at: request.due_at,

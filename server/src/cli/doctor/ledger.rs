@@ -10,11 +10,14 @@ use crate::instance::Instance;
 
 /// Lag in events above which a warning is given; a smaller lag is normal.
 const LAG_WARNING: i64 = 1_000;
+/// Age of an epoch above which a warning is given; servers roll after 30 days.
+const MAX_EPOCH_DAYS: i64 = 31;
 /// Number of differences that are named.
 const SHOWN: usize = 3;
 
 pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
     keys(config, instance, checks).await;
+    checks.push(epochs(instance).await);
     checks.push(read_models(instance).await);
     checks.push(parked(instance).await);
     checks.push(quarantine(instance).await);
@@ -69,6 +72,23 @@ async fn keys(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
             Check::failed(name, place, found, todo)
         }
     });
+}
+
+async fn epochs(instance: &Instance) -> Check {
+    let (name, place) = ("epochs", "vault.epochs");
+    match instance.store.oldest_epoch().await {
+        Err(error) => unreadable(name, place, &error),
+        Ok(None) => Check::ok(name, place, "no tenant yet"),
+        Ok(Some(oldest)) => {
+            let days = (instance.store.clock().now() - oldest).num_days();
+            let found = format!("the oldest one in use is {days} days old");
+            if days > MAX_EPOCH_DAYS {
+                let todo = "a running server rolls it after 30 days; call-ledger epoch roll, docs/operations/epochs.md";
+                return Check::warning(name, place, found, todo);
+            }
+            Check::ok(name, place, found)
+        }
+    }
 }
 
 async fn read_models(instance: &Instance) -> Check {

@@ -6,6 +6,7 @@ use HandleKind::{Email, ExternalId, Phone, Sip};
 use ledger_core::ids::StreamId;
 use uuid::Uuid;
 
+use super::super::lookup::{CacheKeys, OldIndexes};
 use super::*;
 
 const ANNA: Option<NameIndex> = Some([1; 16]);
@@ -43,6 +44,8 @@ impl Vault {
             handles: handles.iter().map(|(kind, nth)| (*kind, [*nth; 16])).collect(),
             name,
             words: name.into_iter().collect(),
+            old: OldIndexes::default(),
+            cache_keys: CacheKeys::default(),
         };
         self.plan.decide(&question, &NewestKeys::new(), &self.ids)
     }
