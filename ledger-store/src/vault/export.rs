@@ -92,17 +92,17 @@ pub enum VaultExportError {
         /// The value that differs.
         what: &'static str,
     },
-    /// Wrapped keys or secrets do not open with the keyring.
+    /// Wrapped keys do not open with the keyring.
     #[error(
-        "{failed} of {all} keys and secrets of {path} do not open; the first is {first}",
+        "{failed} of {all} keys of {path} do not open; the first is {first}",
         path = .path.display()
     )]
     DoesNotOpen {
         /// Path of the file.
         path: PathBuf,
-        /// Number of keys and secrets that do not open.
+        /// Number of keys that do not open.
         failed: u64,
-        /// Number of keys and secrets that should open.
+        /// Number of keys that should open.
         all: u64,
         /// The first of them, by ids.
         first: String,
@@ -146,8 +146,8 @@ impl Store {
         write::export(&self.owner, now, path).await
     }
 
-    /// Reads an export to its end and opens every key in it that is not destroyed, and the secrets of
-    /// sources, with the keyring of this store.
+    /// Reads an export to its end and opens every key in it that is not destroyed, with the keyring of
+    /// this store. Secrets of sources are opened and counted.
     ///
     /// # Errors
     /// [`VaultExportError::DoesNotOpen`] with the first key that does not open, and the errors of

@@ -248,14 +248,21 @@ async fn choose_tenants(conn: &mut PgConnection) -> Result<(i64, i64, i64), Vaul
 /// Adds epochs and fences. Fences of keys that are not destroyed yet are not taken over: the log of
 /// the database may not know their erasures, and the journal has those that went on.
 async fn epochs_and_fences(conn: &mut PgConnection) -> Result<(), VaultExportError> {
+    // One epoch of a tenant is live: the old one ends before the new one is added.
     conn.execute(
-        "insert into vault.epochs as e (tenant_id, epoch, check_value, state, created_at)
-         select k.tenant_id, k.epoch, k.check_value, k.state, k.created_at
+        "update vault.epochs e
+            set state = k.state, changed_at = clock_timestamp(), destroyed_at = k.destroyed_at
            from import_epochs k join import_tenants t using (tenant_id)
-          where t.is_replaced or k.state = 'destroyed'
-             on conflict (tenant_id, epoch) do update
-            set state = excluded.state
-          where e.state <> 'destroyed'",
+          where k.tenant_id = e.tenant_id and k.epoch = e.epoch and e.state <> 'destroyed'
+            and k.state <> e.state and (t.is_replaced or k.state = 'destroyed')",
+    )
+    .await?;
+    conn.execute(
+        "insert into vault.epochs (tenant_id, epoch, check_value, state, created_at, changed_at, destroyed_at)
+         select k.tenant_id, k.epoch, k.check_value, k.state, k.created_at, clock_timestamp(), k.destroyed_at
+           from import_epochs k join import_tenants t using (tenant_id)
+          where t.is_replaced
+             on conflict do nothing",
     )
     .await?;
     conn.execute(

@@ -85,5 +85,10 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStat
         eprintln!("the write-ahead log ends before that time: everything in it was restored");
     }
     output::object(config.output, &shown)?;
+    eprintln!(
+        "next: call-ledger --data-dir {} restore reconcile, which destroys again what the erasure \
+         journal names",
+        config.data_dir.display()
+    );
     Ok(ExitStatus::Success)
 }
