@@ -25,7 +25,7 @@ use ledger_store::embedded;
 use ledger_store::vault::export::VaultExportError;
 use thiserror::Error;
 
-pub use create::{Created, create};
+pub use create::{Created, create, remove_unfinished};
 pub use manifest::{BASE_DIR, Manifest, ManifestLog, VaultFile, backups, find, read};
 pub use places::{BackupLock, WAL_DIR, remove_dir};
 pub use restore::{Restored, Source, check, replay_into, restore};

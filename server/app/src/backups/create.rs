@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ledger_core::ids::TenantId;
 use ledger_store::Store;
 use ledger_store::embedded::{
-    self, Durability, Settings, base_backup, begin_archive, end_gap, prune_archive,
+    self, Durability, Settings, base_backup, begin_archive, end_gap, prune_archive, stop_by_hand,
 };
 use ledger_store::vault::export::{KEPT_EXPORTS, VaultExport, keep_newest_exports};
 use nix::sys::statvfs::statvfs;
@@ -60,7 +60,7 @@ pub async fn create(
     let home = config.backup_path();
     let dir = to.map_or_else(|| home.clone(), Path::to_owned);
     let lock = BackupLock::acquire(&dir)?;
-    remove_unfinished(&dir)?;
+    remove_unfinished(config, &dir).await?;
     refuse_small_disk(config, &dir)?;
     let mut logs = Vec::new();
     for tenant_id in tenants(store).await? {
@@ -148,9 +148,21 @@ fn entries(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>, BackupError> {
     Ok(found)
 }
 
-/// Removes what interrupted backups left. The lock of the directory is held.
-fn remove_unfinished(dir: &Path) -> Result<(), BackupError> {
-    entries(dir, UNFINISHED)?.iter().try_for_each(|path| remove_dir(path))
+/// Removes what interrupted backups and verifications left, and stops the server of a restored copy.
+/// Call it under the lock of the directory.
+///
+/// # Errors
+/// [`BackupError`]
+pub async fn remove_unfinished(config: &Config, dir: &Path) -> Result<(), BackupError> {
+    for path in entries(dir, UNFINISHED)? {
+        if path.join("pg/postmaster.pid").exists() {
+            let copy = Config { data_dir: path.clone(), ..config.clone() };
+            // It ends by itself, if not here, when its files are gone.
+            let _ = stop_by_hand(&cluster_settings(&copy, Durability::Durable)).await;
+        }
+        remove_dir(&path)?;
+    }
+    Ok(())
 }
 
 /// Refuses a disk without room for a copy of the data, before anything is written.

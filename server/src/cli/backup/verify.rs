@@ -7,7 +7,8 @@ use std::time::Instant;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use ledger_app::backups::{
-    BackupError, BackupLock, Manifest, Source, check, find, remove_dir, replay_into,
+    BackupError, BackupLock, Manifest, Source, check, find, remove_dir, remove_unfinished,
+    replay_into,
 };
 use ledger_app::log_check::check_log;
 use ledger_store::Store;
@@ -112,7 +113,7 @@ async fn verify(
     }
     prove_vault(config, live, manifest, &mut found).await?;
     let copy = dir.join(format!("{COPY}{}", std::process::id()));
-    remove_dir(&copy)?;
+    remove_unfinished(config, dir).await?;
     let restored = Config {
         data_dir: copy.clone(),
         keyring: Some(config.keyring_path()),
