@@ -161,24 +161,6 @@ $body$;
 comment on function vault.place_fence is
   'Fences subjects for an erasure, up to the newest generation of their keys at the first call; a repetition changes nothing. Answers placed, unknown for a subject without a key, or other for a subject of another erasure, and then changes nothing. Security definer: the application has no right to change keys.';
 
-create or replace function vault.recent_fences()
-  returns table (tenant_id uuid, subject_id uuid, generation int)
-  language sql stable security definer
-  set search_path = pg_catalog, pg_temp
-as $body$
-  select f.tenant_id, f.subject_id, f.generation
-    from vault.fences f
-   where f.placed_at > clock_timestamp() - interval '2 minutes'
-   union all
-  select k.tenant_id, k.subject_id, max(k.generation)
-    from vault.restrictions r
-    join vault.subject_keys k on k.tenant_id = r.tenant_id and k.subject_id = r.subject_id
-   where r.changed_at > clock_timestamp() - interval '2 minutes'
-   group by k.tenant_id, k.subject_id
-$body$;
-comment on function vault.recent_fences is
-  'Subjects of every tenant that were fenced, restricted or freed within two minutes, which is longer than a server keeps a key. Security definer: a server keeps keys of many tenants. Answers with ids only.';
-
 create function vault.rolled_erasures(p_tenant_id uuid, p_erasures uuid[])
   returns table (erasure_id uuid, destroyed int, current int)
   language sql stable

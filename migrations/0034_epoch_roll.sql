@@ -20,6 +20,8 @@ create unique index epochs_live on vault.epochs (tenant_id) where state = 'live'
 comment on column vault.epochs.changed_at   is 'Last change of the state, clock of the database: servers read the epochs again.';
 comment on column vault.epochs.destroyed_at is 'When the key file was destroyed, clock of the database; null before.';
 
+drop function vault.recent_fences();
+
 create function vault.look(p_process_id uuid, p_applied_at timestamptz)
   returns table (part text, at timestamptz, tenant_id uuid, subject_id uuid, number int)
   language plpgsql volatile security definer
@@ -46,7 +48,13 @@ begin
   return query
     select 'fence', f.placed_at, f.tenant_id, f.subject_id, f.generation
       from vault.fences f
-     where f.placed_at > v_now - interval '2 minutes';
+     where f.placed_at > v_now - interval '2 minutes'
+     union all
+    select 'fence', max(r.changed_at), k.tenant_id, k.subject_id, max(k.generation)
+      from vault.restrictions r
+      join vault.subject_keys k on k.tenant_id = r.tenant_id and k.subject_id = r.subject_id
+     where r.changed_at > v_now - interval '2 minutes'
+     group by k.tenant_id, k.subject_id;
   return query
     select 'epoch', e.changed_at, e.tenant_id, null::uuid, e.epoch
       from vault.epochs e
@@ -54,7 +62,7 @@ begin
 end
 $body$;
 comment on function vault.look is
-  'Registers the process, and answers with the time, and the fences and changes of epochs of two minutes, which is longer than a server keeps a key, of every tenant. p_applied_at is the time of the last answer that the process has applied. Security definer: a server keeps keys of many tenants. Answers with ids only.';
+  'Registers the process, and answers with the time, and the fences, restrictions and changes of epochs of two minutes, which is longer than a server keeps a key, of every tenant. p_applied_at is the time of the last answer that the process has applied. Security definer: a server keeps keys of many tenants. Answers with ids only.';
 
 create function vault.processes_behind(p_since timestamptz) returns bigint
   language sql volatile security definer

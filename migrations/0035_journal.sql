@@ -75,9 +75,11 @@ begin
   update vault.fences f set destroyed_at = clock_timestamp()
    where f.tenant_id = p_tenant_id and f.destroyed_at is null
      and (f.erasure_id = p_erasure_id or f.subject_id = any (p_subjects));
-  insert into vault.applied_entries (tenant_id, erasure_id, entry, digest, stream_id, applied_at)
+  insert into vault.applied_entries as a (tenant_id, erasure_id, entry, digest, stream_id, applied_at)
   values (p_tenant_id, p_erasure_id, p_entry, p_digest, p_stream_id, clock_timestamp())
-      on conflict (tenant_id, erasure_id) do nothing;
+      on conflict (tenant_id, erasure_id) do update
+     set stream_id = excluded.stream_id
+   where a.digest = excluded.digest and a.stream_id is distinct from excluded.stream_id;
   if not exists (select from vault.applied_entries a
                   where a.tenant_id = p_tenant_id and a.erasure_id = p_erasure_id
                     and a.entry = p_entry and a.digest = p_digest) then

@@ -10,6 +10,7 @@ pub mod certificate;
 mod command;
 mod decide;
 mod event;
+mod repeat;
 mod state;
 mod steps;
 #[cfg(test)]
@@ -20,5 +21,6 @@ pub use self::command::{
 };
 pub use self::decide::Erasures;
 pub use self::event::ErasureEvent;
+pub use self::repeat::RepeatedErasure;
 pub use self::state::{Erasure, ErasureState, Phase, SubjectState};
 pub use self::steps::{Step, StepFacts};

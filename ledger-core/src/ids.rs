@@ -95,6 +95,10 @@ uuid_id! {
     ErasureId
 }
 uuid_id! {
+    /// An export of the data of a subject.
+    ExportId
+}
+uuid_id! {
     /// A legal hold on a subject.
     LegalHoldId
 }

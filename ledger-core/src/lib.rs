@@ -5,6 +5,7 @@
 //! no HTTP and no ambient clock. Every function depends on its arguments only and never fails for
 //! another reason.
 
+pub mod access_export;
 pub mod actor;
 pub mod aggregate;
 pub mod annotation;
@@ -30,6 +31,7 @@ pub mod personal;
 pub mod phone;
 pub mod plausible;
 pub mod provider;
+pub mod retention;
 pub mod scope;
 pub mod section;
 pub mod settings;

@@ -19,6 +19,7 @@ use crate::booking::settings::rules::Rules;
 use crate::booking::settings::services::Services;
 use crate::contact::ContactSettings;
 use crate::lead_score::rules::LeadRules;
+use crate::retention::RetentionPolicy;
 use crate::tenant::{Limit, PlanLimits};
 
 /// Name of a setting.
@@ -44,6 +45,8 @@ pub enum SettingName {
     LeadScore,
     /// Clear fields of contacts.
     Contacts,
+    /// Periods after which data are erased.
+    Retention,
 }
 
 impl SettingName {
@@ -59,6 +62,7 @@ impl SettingName {
         Self::Annotations,
         Self::LeadScore,
         Self::Contacts,
+        Self::Retention,
     ];
 
     /// The name in paths and on the command line.
@@ -75,6 +79,7 @@ impl SettingName {
             Self::Annotations => "annotations",
             Self::LeadScore => "lead_score",
             Self::Contacts => "contacts",
+            Self::Retention => "retention",
         }
     }
 
@@ -114,6 +119,8 @@ pub enum CallSetting {
     LeadScore(LeadRules),
     /// Clear fields of contacts.
     Contacts(ContactSettings),
+    /// Periods of retention.
+    Retention(RetentionPolicy),
 }
 
 impl CallSettings {
@@ -125,6 +132,7 @@ impl CallSettings {
             SettingName::Annotations => CallSetting::Annotations(self.annotations.clone()),
             SettingName::LeadScore => CallSetting::LeadScore(self.lead_score.clone()),
             SettingName::Contacts => CallSetting::Contacts(self.contacts.clone()),
+            SettingName::Retention => CallSetting::Retention(self.retention),
             _ => return None,
         };
         Some(Setting::Call(setting))
@@ -179,6 +187,9 @@ impl Setting {
             SettingName::Contacts => {
                 Self::Call(CallSetting::Contacts(ContactSettings::parse(fields)?))
             }
+            SettingName::Retention => {
+                Self::Call(CallSetting::Retention(RetentionPolicy::parse(fields)?))
+            }
         })
     }
 
@@ -206,6 +217,9 @@ impl Setting {
             Self::Call(CallSetting::LeadScore(rules)) => rules.to_json(),
             Self::Call(CallSetting::Contacts(contacts)) => {
                 serde_json::to_value(contacts).expect(plain)
+            }
+            Self::Call(CallSetting::Retention(policy)) => {
+                serde_json::to_value(policy).expect(plain)
             }
         }
     }

@@ -3,7 +3,6 @@
 use thiserror::Error;
 
 use crate::keyring::KeyringError;
-use crate::signing::SigningKeyError;
 use crate::vault::VaultError;
 use ledger_core::event::DecodeError;
 use ledger_core::ids::Position;
@@ -45,9 +44,6 @@ pub enum StoreError {
     /// The keys of a tenant are missing, unreadable or the wrong ones.
     #[error("the keys are not available")]
     Keyring(#[from] KeyringError),
-    /// The signing key is missing or unreadable.
-    #[error("the signing key is not available")]
-    Signing(#[from] SigningKeyError),
     /// A subject or its key is not available.
     #[error("the vault did not answer")]
     Vault(#[from] VaultError),
@@ -86,7 +82,7 @@ impl StoreError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Database(_) | Self::Keyring(_) | Self::Signing(_) => true,
+            Self::Database(_) | Self::Keyring(_) => true,
             Self::Vault(error) => !matches!(error, VaultError::Corrupt { .. }),
             Self::Append(error) => error.is_unavailable(),
             _ => false,

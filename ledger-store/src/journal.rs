@@ -24,6 +24,7 @@ use chrono::{DateTime, Utc};
 use ledger_core::canonical::CanonicalError;
 use ledger_core::event::{ErasurePlanned, ErasureRequested, HexDigest};
 use ledger_core::ids::{ErasureId, Position, SubjectId, TenantId};
+use ledger_core::note::NoteKey;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -41,7 +42,7 @@ pub struct JournaledKey {
     pub subject_id: SubjectId,
     /// Generation of the key, from 1.
     pub generation: u32,
-    /// SHA-256 of the key.
+    /// Fingerprint of the key, as in the vault.
     pub fingerprint: HexDigest,
 }
 
@@ -255,6 +256,14 @@ impl Journal {
     /// [`JournalError`] if file or key cannot be read.
     pub fn entries(&self) -> Result<Option<Entries>, JournalError> {
         self.open_entries(reader::Place::default())
+    }
+
+    /// [`Journal::entries`], verified with a public key instead of the signing key.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]
+    pub fn entries_signed_by(&self, key: NoteKey) -> Result<Option<Entries>, JournalError> {
+        self.open_with(key, reader::Place::default())
     }
 
     /// Digests of all entries, in their order, after a look.

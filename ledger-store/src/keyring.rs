@@ -15,6 +15,7 @@
 
 mod derived;
 mod roll;
+mod rotate;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -30,8 +31,9 @@ use zeroize::Zeroizing;
 
 pub use self::derived::{DigestKey, EpochKeys};
 use self::derived::{IndexScheme, check_values};
+pub use self::rotate::{Rotation, RotationError};
 use crate::caches;
-use crate::root_key::{FileRootKey, RootKey, RootKeyError, read_small, write_new};
+use crate::root_key::{FileRootKey, RootKey, RootKeyError, Roots, read_small, write_new};
 use crate::seal::KeyBytes;
 
 const MAGIC: &[u8; 4] = b"CLK1";
@@ -96,22 +98,23 @@ pub enum KeyringError {
 /// The key files of all tenants, with caches of the derived keys.
 pub struct Keyring {
     dir: PathBuf,
-    root_path: PathBuf,
+    roots: Roots,
     epochs: Cache<(TenantId, i32), Arc<EpochKeys>>,
     digests: Cache<TenantId, Arc<DigestKey>>,
 }
 
 impl Keyring {
-    /// A keyring in `dir`, under the root key in the file `root_path`. Reads no file: a server
-    /// without its keyring starts, reports the error, and accepts no webhooks.
+    /// A keyring in `dir`, under the root key in the file `root_path`.
     #[must_use]
     pub fn new(dir: PathBuf, root_path: PathBuf) -> Self {
-        Self {
-            dir,
-            root_path,
-            epochs: caches::KEY_FILES.build(),
-            digests: caches::DIGEST_KEYS.build(),
-        }
+        Self::under(dir, Roots::in_file(root_path))
+    }
+
+    /// A keyring in `dir`, under a root key. Reads nothing: a server without its keyring starts,
+    /// reports the error, and accepts no webhooks.
+    #[must_use]
+    pub fn under(dir: PathBuf, roots: Roots) -> Self {
+        Self { dir, roots, epochs: caches::KEY_FILES.build(), digests: caches::DIGEST_KEYS.build() }
     }
 
     /// Directory of the key files.
@@ -120,21 +123,28 @@ impl Keyring {
         &self.dir
     }
 
-    /// Creates the root key for a new installation, which is one without any key file. Call it only
-    /// when the database has no epoch either.
+    /// The root keys of the key files.
+    #[must_use]
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Creates the root key's file for a new installation, which is one without any key file. Call it
+    /// only when the database has no epoch either. A root key in Vault is not created.
     ///
     /// # Errors
     /// [`KeyringError::Root`] when key files exist and their root key is missing, because a new
     /// root key cannot open them. [`KeyringError::Io`] when the directory cannot be read.
     pub fn ensure_root(&self) -> Result<(), KeyringError> {
-        if may_exist(&self.root_path) || self.has_keys()? {
+        let Some(path) = self.roots.file() else { return Ok(()) };
+        if may_exist(path) || self.has_keys()? {
             return self.root().map(|_| ());
         }
-        let io = |source| KeyringError::Io { path: self.root_path.clone(), source };
-        if let Some(parent) = self.root_path.parent() {
+        let io = |source| KeyringError::Io { path: path.to_owned(), source };
+        if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(io)?;
         }
-        match FileRootKey::create(&self.root_path) {
+        match FileRootKey::create(path) {
             Ok(_) => {}
             // Another process created it first; that key is used.
             Err(RootKeyError::Io { source, .. })
@@ -149,25 +159,16 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyringError`] with the cause.
-    pub fn check(&self) -> Result<(), KeyringError> {
-        self.installation().map(|_| ())
+    pub async fn check(&self) -> Result<(), KeyringError> {
+        self.installation().await.map(|_| ())
     }
 
     /// Reads the installation's own keys from their files. Set-up creates these keys first, so
     /// every keyring has them.
-    pub(crate) fn installation(&self) -> Result<EpochKeys, KeyringError> {
-        let root = self.root()?;
-        let read = |name| {
-            let file = self.load(TenantId::INSTALLATION, name)?;
-            if file.root_id != root.id() {
-                return Err(KeyringError::WrongRootKey { path: file.path });
-            }
-            let aad = aad(TenantId::INSTALLATION, name);
-            let key = root.open_wrapped(&aad, &file.wrapped);
-            key.ok_or(KeyringError::Damaged { path: file.path })
-        };
-        read("digest.key")?;
-        Ok(EpochKeys::derive(1, &read("1.tek")?, IndexScheme::Plain))
+    pub(crate) async fn installation(&self) -> Result<EpochKeys, KeyringError> {
+        self.read(TenantId::INSTALLATION, "digest.key").await?;
+        let key = self.read(TenantId::INSTALLATION, "1.tek").await?;
+        Ok(EpochKeys::derive(1, &key, IndexScheme::Plain))
     }
 
     /// Returns the keys of a tenant's epoch 1, after creating the key files that are missing: epoch
@@ -182,7 +183,7 @@ impl Keyring {
     /// [`KeyringError`] with the cause.
     pub async fn ensure_tenant(&self, tenant_id: TenantId) -> Result<Arc<EpochKeys>, KeyringError> {
         if tenant_id != TenantId::INSTALLATION {
-            self.check()?;
+            self.check().await?;
         }
         let dir = self.dir.join(tenant_id.to_string());
         let io = |source| KeyringError::Io { path: dir.clone(), source };
@@ -266,10 +267,9 @@ impl Keyring {
         Ok(key)
     }
 
-    /// Reads the root key from its file. Never cached, so that a removed, exchanged or restored
-    /// file takes effect without a restart.
-    fn root(&self) -> Result<FileRootKey, KeyringError> {
-        Ok(FileRootKey::open(&self.root_path)?)
+    /// Returns the root key that wraps new keys.
+    fn root(&self) -> Result<Box<dyn RootKey>, KeyringError> {
+        Ok(self.roots.current()?)
     }
 
     /// Whether the directory holds keys of any tenant. Other entries, such as a volume's
@@ -307,9 +307,7 @@ impl Keyring {
         name: &str,
         key: &KeyBytes,
     ) -> Result<(), KeyringError> {
-        let root = self.root()?;
-        let wrapped = root.wrap(&aad(tenant_id, name), key).await?;
-        let contents = [MAGIC.as_slice(), &root.id(), &wrapped].concat();
+        let contents = self.wrap(tenant_id, name, key).await?;
         let path = self.path(tenant_id, name);
         match write_new(&path, &contents) {
             // Another process created the file first; its key is used.
@@ -318,15 +316,37 @@ impl Keyring {
         }
     }
 
-    async fn read(&self, tenant_id: TenantId, name: &str) -> Result<KeyBytes, KeyringError> {
-        let KeyFile { path, root_id, wrapped } = self.load(tenant_id, name)?;
+    /// The contents of a key file, wrapped under the current root key.
+    async fn wrap(
+        &self,
+        tenant_id: TenantId,
+        name: &str,
+        key: &KeyBytes,
+    ) -> Result<Vec<u8>, KeyringError> {
         let root = self.root()?;
-        if root_id != root.id() {
+        let wrapped = root.wrap(&aad(tenant_id, name), key).await?;
+        Ok([MAGIC.as_slice(), &root.id(), &wrapped].concat())
+    }
+
+    async fn read(&self, tenant_id: TenantId, name: &str) -> Result<KeyBytes, KeyringError> {
+        self.open(tenant_id, name, self.load(tenant_id, name)?).await
+    }
+
+    /// Unwraps a loaded key.
+    async fn open(
+        &self,
+        tenant_id: TenantId,
+        name: &str,
+        file: KeyFile,
+    ) -> Result<KeyBytes, KeyringError> {
+        let KeyFile { path, root_id, wrapped } = file;
+        let Some(root) = self.roots.by_id(root_id)? else {
             return Err(KeyringError::WrongRootKey { path });
+        };
+        match root.unwrap(&aad(tenant_id, name), &wrapped).await {
+            Err(RootKeyError::DoesNotOpen) => Err(KeyringError::Damaged { path }),
+            opened => Ok(opened?),
         }
-        root.unwrap(&aad(tenant_id, name), &wrapped)
-            .await
-            .map_err(|_| KeyringError::Damaged { path })
     }
 
     /// Reads a key file and splits it into its fields.

@@ -6,6 +6,7 @@
 //! plaintext exists in [`record`] before it is sealed and in [`vault`] after it is opened, and
 //! never in SQL.
 
+pub mod access_exports;
 pub mod admin_events;
 pub mod api_keys;
 pub mod append;
@@ -24,6 +25,7 @@ pub mod embedded;
 pub mod erasures;
 pub mod error;
 pub mod execute;
+pub mod gate;
 #[cfg(test)]
 mod golden;
 #[cfg(feature = "fault-injection")]
@@ -36,6 +38,7 @@ pub mod placement;
 mod pool;
 pub mod quarantine;
 pub mod read;
+pub mod reconcile;
 pub mod record;
 pub mod roll;
 pub mod root_key;
@@ -194,7 +197,12 @@ impl Store {
         let appender = Appender::start((&append, &apart), append_workers, &notifier);
         let chains = Chains::new((&commands, &apart), &appender, &notifier);
         let pools = (app.clone(), intake.clone());
-        let vault = Vault::start(pools, Arc::clone(&keyring), Arc::clone(&clock), Arc::clone(&ids));
+        let vault = Vault::start(
+            pools,
+            (Arc::clone(&keyring), journal.clone()),
+            Arc::clone(&clock),
+            Arc::clone(&ids),
+        );
         let persons = vault.resolved_persons();
         let caches = notifier::Caches {
             settings: Arc::clone(&settings_cache),
@@ -313,7 +321,7 @@ impl Store {
     /// [`StoreError::Keyring`] when the installation's key is missing, unreadable or a different
     /// one; [`StoreError::Database`] when the database did not answer.
     pub async fn check_keyring(&self) -> Result<(), StoreError> {
-        let keys = self.keyring.installation()?;
+        let keys = self.keyring.installation().await?;
         let mut tx = TenantTx::begin(&self.app, TenantId::INSTALLATION).await?;
         let settings_cache = sqlx::query_scalar!(
             "select check_value from vault.epochs where tenant_id = $1 and epoch = $2",

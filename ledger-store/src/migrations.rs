@@ -19,7 +19,8 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 /// Locks the checkpoints before a migration runs, for its transaction. Workers of running servers lock
 /// checkpoints first and tables of read models next, so a migration that begins with a table of a read
-/// model would deadlock with each of them in turn.
+/// model would deadlock with each of them in turn. Workers wait behind the lock request, so it is given up
+/// after some seconds and repeated.
 const LOCK_CHECKPOINTS: &str = "
 do $$
 begin
@@ -27,7 +28,9 @@ begin
                join pg_catalog.pg_namespace n on n.oid = c.relnamespace
               where n.nspname = 'projection' and c.relname = 'checkpoints') then
     set local role ledger_owner;
+    set local lock_timeout = '3s';
     lock table projection.checkpoints in exclusive mode;
+    reset lock_timeout;
     reset role;
   end if;
 end
@@ -76,7 +79,7 @@ pub async fn pending(database: &PgConnectOptions) -> Result<Vec<PendingMigration
 }
 
 /// Applies the missing migrations and returns how many were applied. A migration that deadlocks with
-/// transactions of running servers is rolled back and applied again.
+/// transactions of running servers, or waits too long for one, is rolled back and applied again.
 ///
 /// # Errors
 /// [`StoreError::NewerSchema`] and [`StoreError::AlteredMigration`] when another build migrated the
@@ -99,8 +102,8 @@ async fn apply(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let migrator = Migrator::with_migrations(MIGRATOR.iter().map(after_the_workers).collect());
     for attempt in 1..ATTEMPTS {
         match migrator.run(&mut *conn).await {
-            Err(error) if is_deadlock(&error) => {
-                tracing::warn!(attempt, error = %error, "migrations.deadlock");
+            Err(error) if is_lock_conflict(&error) => {
+                tracing::warn!(attempt, error = %error, "migrations.lock_conflict");
                 tokio::time::sleep(PAUSE).await;
             }
             done => return done,
@@ -115,13 +118,14 @@ fn after_the_workers(one: &Migration) -> Migration {
     Migration { sql: AssertSqlSafe(sql).into_sql_str(), ..one.clone() }
 }
 
-/// Whether PostgreSQL ended the transaction because it and another one waited for each other.
-fn is_deadlock(error: &MigrateError) -> bool {
+/// Whether PostgreSQL ended the transaction because of a deadlock (40P01), or because a lock was not
+/// available in time (55P03).
+fn is_lock_conflict(error: &MigrateError) -> bool {
     let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
         return false;
     };
-    source.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref()
-        == Some("40P01")
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("40P01" | "55P03"))
 }
 
 /// Number of applied migrations; 0 before the first one, and when the list cannot be read.

@@ -1,5 +1,6 @@
 //! Reads of the log: a stream, a tenant's events after a position, and the last position.
 
+mod about;
 mod event_size;
 mod full;
 mod latest;
@@ -19,6 +20,9 @@ use ledger_core::plausible::remove_implausible;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use about::{
+    Selection, StreamAbout, Window, count_elsewhere, positions_about, stream_lengths, streams_about,
+};
 pub use event_size::{EventSize, event_sizes};
 pub use full::{FullEvent, full_after};
 pub use latest::latest;

@@ -1,17 +1,24 @@
-//! The root key, which wraps every other key. Stored in a file today; a Vault server or a cloud KMS
-//! would be further implementations of [`RootKey`]. Never stored in PostgreSQL.
+//! The root key, which wraps every other key: in a file, or in a Vault server. Never stored in
+//! PostgreSQL.
+
+mod file;
+mod roots;
+mod transit;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::aead::{Aad, RandomizedNonceKey};
 use aws_lc_rs::rand;
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+pub use self::file::FileRootKey;
+pub use self::roots::Roots;
+pub use self::transit::{Transit, TransitUrlError};
 
 use crate::seal::KeyBytes;
 
@@ -51,6 +58,33 @@ pub enum RootKeyError {
     /// A wrapped key does not open: it was altered, or wrapped by another root key.
     #[error("a wrapped key does not open under this root key")]
     DoesNotOpen,
+    /// The Vault server did not answer in time, or is sealed.
+    #[error(
+        "the Vault server at {url} is not available ({reason}): check that it runs and is unsealed"
+    )]
+    Unavailable {
+        /// URL of the key, without a token.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The file does not hold a token.
+    #[error("{path} holds no token: put the token of the Vault server there")]
+    Token {
+        /// Path of the file.
+        path: PathBuf,
+    },
+    /// The Vault server refused the request.
+    #[error(
+        "the Vault server refused the key {url} with status {status}: check the token, its policy \
+         and the name of the key"
+    )]
+    Refused {
+        /// URL of the key, without a token.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
 }
 
 /// Wraps and unwraps the epoch and digest keys.
@@ -62,77 +96,6 @@ pub trait RootKey: Send + Sync {
     async fn wrap(&self, aad: &[u8], key: &KeyBytes) -> Result<Vec<u8>, RootKeyError>;
     /// Unwraps the result of [`RootKey::wrap`] with the same `aad`.
     async fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError>;
-}
-
-/// A root key in a file: 64 hexadecimal digits, readable by its owner only.
-pub struct FileRootKey {
-    key: RandomizedNonceKey,
-    id: [u8; 8],
-}
-
-impl FileRootKey {
-    /// Reads the key from its file.
-    ///
-    /// # Errors
-    /// [`RootKeyError`] with the cause.
-    pub fn open(path: &Path) -> Result<Self, RootKeyError> {
-        let io = |source| RootKeyError::Io { path: path.to_owned(), source };
-        let contents = match read_small(path) {
-            Ok(contents) => contents,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(RootKeyError::Missing { path: path.to_owned() });
-            }
-            Err(error) => return Err(io(error)),
-        };
-        let mode = fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(RootKeyError::TooOpen { path: path.to_owned(), mode });
-        }
-        let mut bytes = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(contents.trim_ascii(), bytes.as_mut_slice())
-            .map_err(|_| RootKeyError::Malformed { path: path.to_owned() })?;
-        Ok(Self::from_bytes(&bytes))
-    }
-
-    /// Creates a new random key in a file that does not exist yet.
-    ///
-    /// # Errors
-    /// [`RootKeyError::Io`] when the file exists already or cannot be written.
-    pub fn create(path: &Path) -> Result<Self, RootKeyError> {
-        let io = |source| RootKeyError::Io { path: path.to_owned(), source };
-        let mut bytes = Zeroizing::new([0; 32]);
-        rand::fill(bytes.as_mut_slice()).expect("the operating system gives randomness");
-        let text = Zeroizing::new(format!("{}\n", hex::encode(bytes.as_slice())));
-        write_new(path, text.as_bytes()).map_err(io)?;
-        Ok(Self::from_bytes(&bytes))
-    }
-
-    fn from_bytes(bytes: &KeyBytes) -> Self {
-        let fingerprint = digest(&SHA256, &[b"cl/root/1", bytes.as_slice()].concat());
-        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes.as_slice())
-            .expect("32 bytes is a valid AES-256 key");
-        Self { key, id: fingerprint.as_ref()[..8].try_into().expect("SHA-256 is longer") }
-    }
-
-    /// Synchronous [`RootKey::unwrap`], possible because the key is in memory.
-    pub(crate) fn open_wrapped(&self, aad: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
-        unwrap(&self.key, aad, wrapped)
-    }
-}
-
-#[async_trait]
-impl RootKey for FileRootKey {
-    fn id(&self) -> [u8; 8] {
-        self.id
-    }
-
-    async fn wrap(&self, aad: &[u8], key: &KeyBytes) -> Result<Vec<u8>, RootKeyError> {
-        Ok(wrap(&self.key, aad, key))
-    }
-
-    async fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<KeyBytes, RootKeyError> {
-        self.open_wrapped(aad, wrapped).ok_or(RootKeyError::DoesNotOpen)
-    }
 }
 
 /// Maximum number of bytes read from a key file; every valid one is far smaller.
@@ -151,20 +114,42 @@ pub(crate) fn read_small(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
 /// Writes a new file durably and atomically: a reader never sees a partial key, and a crash leaves
 /// at most a stray temporary file. Fails if the file exists.
 pub(crate) fn write_new(path: &Path, contents: &[u8]) -> std::io::Result<()> {
+    let parent = parent_of(path);
+    let temporary = write_temporary(parent, contents)?;
+    // A hard link fails if the path exists; a rename would replace it.
+    let linked = fs::hard_link(&temporary, path);
+    fs::remove_file(&temporary)?;
+    linked?;
+    fs::File::open(parent)?.sync_all()
+}
+
+fn parent_of(path: &Path) -> &Path {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or_else(|| Path::new("."));
+    parent.unwrap_or_else(|| Path::new("."))
+}
+
+/// Writes a temporary file durably and returns its path. The file does not exist after an error.
+fn write_temporary(dir: &Path, contents: &[u8]) -> std::io::Result<PathBuf> {
     let mut nonce = [0; 8];
     rand::fill(&mut nonce).expect("the operating system gives randomness");
-    let temporary = parent.join(format!(".{}.tmp", hex::encode(nonce)));
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    let written = file
-        .write_all(contents)
-        .and_then(|()| file.sync_all())
-        // A hard link fails if the path exists; a rename would replace it.
-        .and_then(|()| fs::hard_link(&temporary, path));
-    fs::remove_file(&temporary)?;
-    written?;
+    let path = dir.join(format!(".{}.tmp", hex::encode(nonce)));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    if let Err(error) = file.write_all(contents).and_then(|()| file.sync_all()) {
+        fs::remove_file(&path)?;
+        return Err(error);
+    }
+    Ok(path)
+}
+
+/// Replaces the contents of a file durably and atomically: a reader sees the former or the new
+/// contents.
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> std::io::Result<()> {
+    let parent = parent_of(path);
+    let temporary = write_temporary(parent, contents)?;
+    if let Err(error) = fs::rename(&temporary, path) {
+        fs::remove_file(&temporary)?;
+        return Err(error);
+    }
     fs::File::open(parent)?.sync_all()
 }
 

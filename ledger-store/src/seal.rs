@@ -64,7 +64,7 @@ pub struct SectionContext<'a> {
 #[error("a sealed section is corrupt: altered, moved, or not under this key")]
 pub struct Corrupt;
 
-/// The result of reading personal data. Every caller handles all three cases.
+/// The result of reading personal data. Every caller handles all cases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened<T> {
     /// The decrypted value.
@@ -72,6 +72,8 @@ pub enum Opened<T> {
     /// The subject's key is destroyed, or the subject is fenced: the data is permanently
     /// unreadable.
     Erased,
+    /// The processing of the subject's data is restricted, and the reader may not see restricted data.
+    Restricted,
     /// The section was altered, or its key is missing without a fence.
     Corrupt,
 }
@@ -82,6 +84,7 @@ impl<T> Opened<T> {
         match self {
             Self::Clear(value) => read(value).map_or(Opened::Corrupt, Opened::Clear),
             Self::Erased => Opened::Erased,
+            Self::Restricted => Opened::Restricted,
             Self::Corrupt => Opened::Corrupt,
         }
     }

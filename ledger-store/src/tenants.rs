@@ -75,22 +75,24 @@ impl Store {
         Ok(())
     }
 
-    /// Creates the signing key of an installation that has signed nothing.
+    /// Creates the signing key of an installation that has signed nothing. Without the key nothing
+    /// can be journaled, which is reported then; everything else works.
     async fn ensure_signing_key(&self) -> Result<(), StoreError> {
-        let missing = match self.signing().key() {
-            Err(missing @ SigningKeyError::Missing { .. }) => missing,
-            known => return known.map(drop).map_err(StoreError::from),
-        };
+        if !matches!(self.signing().key(), Err(SigningKeyError::Missing { .. })) {
+            return Ok(());
+        }
         let has_signed = sqlx::query_scalar!(
             r#"select exists (select from ledger.certificates)
                    or exists (select from vault.applied_entries) as "has_signed!""#
         )
         .fetch_one(&self.owner)
         .await?;
-        if has_signed || self.journal.has_lines() {
-            return Err(missing.into());
+        if !has_signed
+            && !self.journal.has_lines()
+            && let Err(error) = self.signing().ensure()
+        {
+            tracing::warn!(error = %error, "signing_key.not_created");
         }
-        self.signing().ensure()?;
         Ok(())
     }
 

@@ -36,6 +36,7 @@ pub use self::contacts::{ContactFacts, MAX_FOUND};
 pub use self::describe::{DescribeError, Described, Description};
 pub use self::epochs::TenantKeys;
 use self::epochs::read_epochs;
+pub(crate) use self::fence::Destroyer;
 pub use self::fence::FenceError;
 pub use self::fence_watch::FENCE_EFFECT;
 use self::fence_watch::FenceWatch;
@@ -47,6 +48,8 @@ pub use self::open::{OpenedSection, PreparedKeys, SectionColumn};
 pub use self::resolve::make::MadeContact;
 pub(crate) use self::resolved_persons::{CHANGED_CONTACTS, ResolvedPersons};
 use crate::caches;
+use crate::gate::{Gate, GateError};
+use crate::journal::Journal;
 use crate::keyring::{Keyring, KeyringError};
 use crate::seal::KeyBytes;
 use crate::stage::{self, Stage};
@@ -69,6 +72,9 @@ pub enum VaultError {
         /// The subject of the key.
         subject_id: SubjectId,
     },
+    /// The database is an older copy than the erasure journal, or the journal cannot be used.
+    #[error("the keys of persons are not used: {0}")]
+    Refused(GateError),
     /// The queue of new subjects is full, or the store is closing.
     #[error("too many subjects are waiting")]
     Overloaded,
@@ -136,30 +142,49 @@ pub struct Vault {
     keyring: Arc<Keyring>,
     keys: Keys,
     resolver: mpsc::Sender<resolve::PendingResolution>,
+    /// Whether data of restricted subjects are opened.
+    opens_restricted: bool,
 }
 
 impl Vault {
     pub(crate) fn start(
         (pool, intake): (PgPool, PgPool),
-        keyring: Arc<Keyring>,
+        (keyring, journal): (Arc<Keyring>, Journal),
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
+        let subjects = caches::SUBJECT_KEYS.build();
+        let destroyer = Destroyer { pool: pool.clone(), subjects: subjects.clone() };
         let keys = Keys {
-            subjects: caches::SUBJECT_KEYS.build(),
+            gate: Gate::new(journal, destroyer),
+            subjects,
             found: ResolvedPersons::new(),
             epochs: caches::CURRENT_EPOCHS.build(),
             fences: Arc::new(FenceWatch::new()),
         };
         let (resolver, waiting) = mpsc::channel(MAX_QUEUED);
         let process_id = ids.random();
-        let vault = Self { pool, intake, keyring, keys, resolver };
+        let vault = Self { pool, intake, keyring, keys, resolver, opens_restricted: false };
         let worker = resolve::run(vault.worker(clock, ids), waiting);
         tokio::spawn(stage::drive(Stage::Vault, worker));
-        let Keys { subjects, fences, .. } = &vault.keys;
+        let Keys { subjects, fences, gate, .. } = &vault.keys;
         let watch = Arc::downgrade(fences);
         tokio::spawn(fence_watch::run(vault.intake.clone(), process_id, subjects.clone(), watch));
+        tokio::spawn(Gate::watch(vault.intake.clone(), gate.downgrade()));
         vault
+    }
+
+    /// The same vault for a reader that may see the data of restricted subjects, such as for the rights of the
+    /// person or for legal claims (Article 18(2)).
+    #[must_use]
+    pub fn with_restricted(&self) -> Self {
+        Self { opens_restricted: true, ..self.clone() }
+    }
+
+    /// The start gate of the vault.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.keys.gate
     }
 
     /// The persons that messages were resolved to, to be resolved again after a change.
@@ -194,6 +219,7 @@ impl Vault {
         stream_id: StreamId,
         given: PersonIdentifiers,
     ) -> Result<Resolved, VaultError> {
+        self.keys.gate.pass().await?;
         if let Some(known) = resolve::known(&self.keys, tenant_id, stream_id, &given) {
             return Ok(known);
         }
@@ -214,6 +240,7 @@ impl Vault {
         stream_id: StreamId,
         given: &PersonIdentifiers,
     ) -> Result<Resolution, VaultError> {
+        self.keys.gate.pass().await?;
         let mut tx = TenantTx::begin_exclusive(&self.intake, tenant_id).await.map_err(database)?;
         let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         resolve::recognize::recognize(&mut tx, stream_id, given, epoch).await
@@ -228,6 +255,7 @@ impl Vault {
         tenant_id: TenantId,
         handle: &Handle,
     ) -> Result<HandleMatches, VaultError> {
+        self.keys.gate.pass().await?;
         // In one snapshot the rows are of the epochs that were read.
         let mut tx = TenantTx::begin_snapshot(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;

@@ -21,6 +21,7 @@ pub mod position_watch;
 pub mod positions;
 pub mod progress;
 pub mod projector;
+pub mod retention;
 pub mod simple;
 #[cfg(feature = "test-util")]
 pub mod testing;

@@ -12,10 +12,13 @@ pub mod contacts;
 pub mod deliveries;
 pub mod due;
 pub mod erasures;
+pub mod exports;
 pub mod keys;
 pub mod parked;
+pub mod public_key;
 pub mod quarantine;
 pub mod read_models;
+pub mod retention;
 pub mod settings;
 pub mod sources;
 pub mod subjects;
@@ -69,6 +72,10 @@ pub fn routes() -> DeclaredRoutes {
         contacts::add_handle::handler,
         contacts::end_handles::handler,
         due::handler,
+        exports::create::handler,
+        exports::show::handler,
+        exports::file::handler,
+        retention::due::handler,
         tasks::list::handler,
         tasks::create::handler,
         tasks::finish::handler,
@@ -111,6 +118,7 @@ pub fn routes() -> DeclaredRoutes {
         read_models::promote::handler,
         read_models::rollback::handler,
         read_models::cancel::handler,
+        public_key::handler,
         usage::handler,
         tenant::show::handler,
         tenant::update::handler,

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ledger_app::access_export::{AccessExports, ExportFiles};
 use ledger_app::api_key::tenant_of_key;
 use ledger_app::bookings::CommandAdmission;
 use ledger_app::workers::WorkersHealth;
 use ledger_store::Store;
 use ledger_store::tenants::ApiKey;
+use ledger_store::vault::Vault;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::{Health, PositionWatch};
 use tokio::sync::watch;
@@ -15,6 +17,7 @@ use uuid::Uuid;
 
 use crate::auth::denials::Denials;
 use crate::auth::lookups::LookupLimiter;
+use crate::auth::{Caller, Scope};
 use crate::ingest::admission::BodyBudgets;
 use crate::ingest::counts::OutcomeCounter;
 use crate::limits::Limits;
@@ -60,6 +63,8 @@ pub struct App {
     pub position_watch: PositionWatch,
     /// The public address of the server, for signatures over URLs.
     pub(crate) public_url: PublicUrl,
+    /// Exports of persons' data, with their files.
+    pub exports: AccessExports,
     /// The data directory, for the disk gauges; `None` with an external database.
     pub data_dir: Option<Arc<Path>>,
     /// Directory of the backups, for their gauges; `None` with an external database.
@@ -90,6 +95,8 @@ impl App {
         let connections = store.app().options().get_max_connections();
         let position_watch = PositionWatch::start(&store);
         let erasures = Arc::new(ErasureWorker::new(crate::erasures::process(&store)));
+        let files = ExportFiles::new(store.keyring().directory().with_file_name("exports"));
+        let exports = AccessExports::new(Arc::clone(&store), files);
         Self {
             store,
             engine: Health::default(),
@@ -107,10 +114,18 @@ impl App {
             workers: WorkersHealth::default(),
             position_watch,
             public_url: PublicUrl::default(),
+            exports,
             data_dir: None,
             backup_dir: None,
             shutdown,
         }
+    }
+
+    /// The vault as the caller may read it: data of restricted persons only with scope `compliance`.
+    #[must_use]
+    pub fn vault_of(&self, caller: &Caller) -> Vault {
+        let vault = self.store.vault();
+        if caller.has(Scope::Compliance) { vault.with_restricted() } else { vault.clone() }
     }
 
     /// Returns the valid API key with this text, or `None` if there is none.

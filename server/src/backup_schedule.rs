@@ -45,6 +45,8 @@ impl BackupSchedule {
         for (flag, value) in [
             ("--data-dir", Some(config.data_dir.clone().into_os_string())),
             ("--root-key", config.root_key.clone().map(PathBuf::into_os_string)),
+            ("--root-key-token", config.root_key_token.clone().map(PathBuf::into_os_string)),
+            ("--journal", config.journal.clone().map(PathBuf::into_os_string)),
             ("--keyring", config.keyring.clone().map(PathBuf::into_os_string)),
             ("--pg-bin", config.pg_bin.clone().map(PathBuf::into_os_string)),
             ("--pg-user", config.pg_user.clone().map(OsString::from)),

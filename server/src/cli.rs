@@ -23,6 +23,8 @@ mod parked;
 mod probe;
 mod projection;
 mod quarantine;
+mod restore;
+mod retention;
 mod serve;
 mod settings;
 mod source;
@@ -76,6 +78,9 @@ enum Command {
     /// Create, list and change webhook sources
     #[command(subcommand)]
     Source(source::Command),
+    /// What is past the retention periods of a tenant
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// Book, list and change appointments
     #[command(subcommand)]
     Appointment(appointment::Command),
@@ -83,7 +88,7 @@ enum Command {
     #[command(after_help = "Example:
   call-ledger availability --tenant acme --service cleaning --from 2026-12-01T00:00:00Z")]
     Availability(availability::Args),
-    /// Find, erase, hold and restrict persons
+    /// Find, export, erase, hold and restrict persons
     #[command(subcommand)]
     Subject(subject::Command),
     /// Show and change the settings of a tenant
@@ -106,6 +111,9 @@ enum Command {
     /// Roll the epochs of tenants, which destroys the keys of older backups
     #[command(subcommand)]
     Epoch(epoch::Command),
+    /// Make a restored database agree with the erasure journal
+    #[command(subcommand)]
+    Restore(restore::Command),
     /// List, show and replay webhooks that could not be assigned to a tenant
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -197,6 +205,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Tenant(command) => tenant::run(config, &command).await,
         Command::Key(command) => key::run(config, &command).await,
         Command::Source(command) => source::run(config, &command).await,
+        Command::Retention(command) => retention::run(config, &command).await,
         Command::Appointment(command) => appointment::run(config, &command).await,
         Command::Availability(args) => availability::run(config, &args).await,
         Command::Subject(command) => subject::run(config, &command).await,
@@ -206,6 +215,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Export(command) => export::run(config, &command).await,
         Command::Epoch(command) => epoch::run(config, &command).await,
+        Command::Restore(command) => restore::run(config, &command).await,
         Command::Quarantine(command) => quarantine::run(config, &command).await,
         Command::Db(command) => db::run(config, &command).await,
         Command::Backup(command) => backup::run(config, &command).await,

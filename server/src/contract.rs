@@ -25,6 +25,7 @@ use crate::idempotency::MAX_KEY;
         (name = "calls", description = "Calls and their events"),
         (name = "appointments", description = "Appointments and free times"),
         (name = "contacts", description = "Persons: their handles, fields and merges"),
+        (name = "privacy", description = "Rights of persons over their data"),
         (name = "due work", description = "Tasks, and reminders of appointments"),
         (name = "privacy", description = "Rights of persons over their data: erasures, legal holds, restrictions"),
         (name = "analytics", description = "Sums over calls"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ledger_app::access_export::ExportFiles;
 use ledger_app::erasures::{
     ErasureError, ErasureProcess, ErasureRef, OpenErasure, PersonStreams, Persons,
 };
@@ -21,9 +22,12 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 struct ReadModels(Arc<Store>);
 
 /// Creates the erasure process over a store and its read models. Projections have to run somewhere.
+/// The files of exports are beside the keyring, unless they are set to be elsewhere.
 #[must_use]
 pub fn process(store: &Arc<Store>) -> ErasureProcess {
-    ErasureProcess::new(Arc::clone(store), Arc::new(ReadModels(Arc::clone(store))))
+    let files = ExportFiles::new(store.keyring().directory().with_file_name("exports"));
+    let models = Arc::new(ReadModels(Arc::clone(store)));
+    ErasureProcess::new(Arc::clone(store), models).with_exports(files)
 }
 
 /// Runs `body` while projections run in this process, because a command may be alone with the database.
@@ -73,10 +77,11 @@ impl Persons for ReadModels {
                 subject_id: one.subject_id,
                 erasure_id: one.erasure_id,
             },
-            is_deferred: one.state == "deferred",
             is_certified: one
                 .step
-                .is_some_and(|step| matches!(step.as_str(), "certified" | "rolled" | "verified")),
+                .as_deref()
+                .is_some_and(|step| matches!(step, "certified" | "rolled" | "verified")),
+            awaits_roll: one.step.as_deref() == Some("certified"),
             received_at: one.received_at,
             due_at: one.due_at,
         });

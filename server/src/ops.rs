@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use ledger_app::fault::chain;
+use ledger_store::vault::VaultError;
 use ledger_store::{Store, StoreError};
 use projections::Progress;
 use projections::versions;
@@ -26,6 +27,8 @@ use crate::telemetry::Form;
 
 /// A served projection with a larger lag, in events, makes the server not ready.
 const MAX_LAG: i64 = 100_000;
+/// A part without a fault.
+const OK: &str = "ok";
 /// Time limit of each check: probes run every few seconds and have short timeouts themselves.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -65,6 +68,8 @@ struct Readiness {
     migrations: String,
     /// `ok`, or the fault.
     keyring: String,
+    /// `ok`, or the fault: with any, no webhook is accepted and no personal data are read.
+    journal: String,
     /// Sum of the lags of all served projections, in events; null if the database does not answer.
     lag_events: Option<i64>,
     /// Read models of tenants that stopped at an event this build cannot read, summed over all tenants.
@@ -135,7 +140,7 @@ async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Returns 200 if webhooks can be accepted: database, migrations, keyring and lag are checked. Otherwise 503
+/// Returns 200 if webhooks can be accepted: database, migrations, keyring, journal and lag are checked. Otherwise 503
 /// with the fault. A background task that died and cannot be restarted is one.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "get_readiness", tag = "operations",
@@ -157,11 +162,13 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
         progress.iter().flat_map(|all| active_versions(all)).map(model).collect();
     let is_moving = projections.iter().all(|one| one.state != "stuck");
     let keyring = check_keyring(&app.store, migrated.is_some()).await;
+    let journal = journal(&app.store).await;
     let workers = app.workers.all();
     let is_listening = workers.iter().all(|one| one.state != WorkerState::Died);
     let is_ready = migrated == Some(true)
         && is_listening
         && keyring.is_ok()
+        && journal == OK
         && lag_events.is_some_and(|lag: i64| lag <= MAX_LAG)
         && is_moving;
     let readiness = Readiness {
@@ -180,6 +187,7 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
             }
             Err(_) => "unknown".into(),
         },
+        journal: journal.to_owned(),
         lag_events,
         halted,
         parked,
@@ -204,7 +212,16 @@ async fn check_keyring(store: &Store, is_answering: bool) -> Result<(), StoreErr
     {
         return checked;
     }
-    store.keyring().check().map_err(StoreError::from)
+    store.keyring().check().await.map_err(StoreError::from)
+}
+
+/// `ok` if the database has every entry of the erasure journal, else the fault.
+async fn journal(store: &Store) -> &'static str {
+    match tokio::time::timeout(PROBE_TIMEOUT, store.vault().gate().pass()).await {
+        Ok(Ok(())) => OK,
+        Ok(Err(VaultError::Refused(refusal))) => refusal.public(),
+        _ => "unknown",
+    }
 }
 
 /// Returns the value, or `None` after an error or the probe's time limit.

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
+use ledger_app::access_export::{AccessExports, ExportFiles};
+use ledger_app::erasures::ErasureWorker;
 use ledger_app::fault::chain;
 use ledger_store::Store;
+use ledger_store::vault::VaultError;
 use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -38,8 +41,9 @@ const OPERATIONS: &str = "operations";
 const DENIALS: &str = "denials";
 const COUNTS: &str = "counts";
 const FOLLOW_UPS: &str = "follow_ups";
-const EPOCHS: &str = "epochs";
 const ERASURES: &str = "erasures";
+const EXPORTS: &str = "exports";
+const EPOCHS: &str = "epochs";
 const METRICS: &str = "metrics";
 const BACKUPS: &str = "backups";
 
@@ -63,6 +67,8 @@ pub struct NetworkSettings {
     pub data_dir: Option<PathBuf>,
     /// Backups of the private PostgreSQL; `None` when the database is elsewhere.
     pub backups: Option<Arc<BackupSchedule>>,
+    /// The directory of the files of exports; `None` is `exports` beside the keyring.
+    pub exports: Option<PathBuf>,
 }
 
 impl NetworkSettings {
@@ -77,6 +83,7 @@ impl NetworkSettings {
             public_url: None,
             data_dir: None,
             backups: None,
+            exports: None,
         }
     }
 
@@ -88,6 +95,7 @@ impl NetworkSettings {
             cors_origins: config.cors_origins.clone(),
             proxies: config.proxies.clone(),
             public_url: config.public_url.clone(),
+            exports: Some(config.exports_path()),
             data_dir: config.database_url.is_none().then(|| config.data_dir.clone()),
             backups: BackupSchedule::of(config).map(Arc::new),
             ..Self::at(config.listen)
@@ -157,6 +165,11 @@ impl Service {
             let error = chain(&error);
             tracing::error!(error, "the keyring is not available: no webhooks are taken");
         }
+        // The reason for which the gate stays closed is in the log.
+        if let Err(VaultError::Database(error)) = store.vault().gate().check().await {
+            let error = chain(&error);
+            tracing::error!(error, "the erasure journal was not compared with the database");
+        }
         // Parsing the first phone number loads the numbering plans, so this is done before any request.
         let _ = ledger_core::personal::normalise_phone("+15550100000", None);
         let runner = Runner::start(&store, projections::all());
@@ -168,6 +181,12 @@ impl Service {
         app.workers = workers.health();
         app.data_dir = network.data_dir.as_deref().map(Arc::from);
         app.backup_dir = network.backups.as_ref().map(|backups| Arc::from(backups.dir.as_path()));
+        if let Some(exports) = &network.exports {
+            let files = ExportFiles::new(exports.clone());
+            let process = crate::erasures::process(&app.store).with_exports(files.clone());
+            app.erasures = Arc::new(ErasureWorker::new(process));
+            app.exports = AccessExports::new(Arc::clone(&app.store), files);
+        }
         start_recorders(&mut workers, &app);
         if let Some(backups) = network.backups.clone() {
             start_backups(&mut workers, &app, backups);
@@ -237,6 +256,7 @@ impl Service {
         if self.workers.wait(ERASURES, left()).await == WaitResult::TimedOut {
             self.workers.abort(ERASURES);
         }
+        self.workers.abort(EXPORTS);
         self.workers.abort(METRICS);
         self.workers.abort(BACKUPS);
         self.workers.abort(OPERATIONS);
@@ -252,10 +272,15 @@ async fn listen_on(listen: SocketAddr, flag: &str) -> anyhow::Result<TcpListener
         .with_context(|| format!("cannot listen on {listen}; choose another with {flag}"))
 }
 
-/// Starts the workers that record refusals, webhook counts and follow-up tasks, the one that carries out
-/// erasures, and the upkeep of the metrics.
+/// Starts the workers that record refusals, webhook counts and follow-up tasks, that carry out erasures and delete
+/// expired exports, and the upkeep of the metrics.
 fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(METRICS, |_| telemetry::metrics_upkeep(telemetry::metrics()));
+    let (files, store) = (app.exports.files().clone(), Arc::clone(&app.store));
+    workers.start(EXPORTS, move |stop| {
+        let (files, store) = (files.clone(), Arc::clone(&store));
+        async move { files.run(&store, stop).await }
+    });
     let (denials, store) = (Arc::clone(&app.denials), Arc::clone(&app.store));
     workers.start(DENIALS, move |stop| {
         let (denials, store) = (Arc::clone(&denials), Arc::clone(&store));
@@ -271,13 +296,13 @@ fn start_recorders(workers: &mut Workers, app: &App) {
         let (follow_ups, store) = (Arc::clone(&follow_ups), Arc::clone(&store));
         async move { follow_ups.run(&store, stop).await }
     });
+    let erasures = Arc::clone(&app.erasures);
+    workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
     let store = Arc::clone(&app.store);
     workers.start(EPOCHS, move |stop| {
         let store = Arc::clone(&store);
         async move { ledger_app::epochs::run(&store, stop).await }
     });
-    let erasures = Arc::clone(&app.erasures);
-    workers.start(ERASURES, move |stop| Arc::clone(&erasures).run(stop));
 }
 
 /// Starts the worker that makes and verifies backups.

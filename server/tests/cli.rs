@@ -8,8 +8,12 @@ mod backup;
 mod bench;
 #[path = "cli/bookings.rs"]
 mod bookings;
+#[path = "cli/certificate.rs"]
+mod certificate;
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/custody.rs"]
+mod custody;
 #[path = "cli/database.rs"]
 mod database;
 #[path = "cli/dates.rs"]
@@ -247,6 +251,9 @@ fn every_command_has_a_help_text() {
         &["source", "disable", "--help"],
         &["source", "enable", "--help"],
         &["verify", "--help"],
+        &["verify", "certificate", "--help"],
+        &["verify", "journal", "--help"],
+        &["restore", "reconcile", "--help"],
         &["export", "events", "--help"],
         &["projection", "list", "--help"],
         &["projection", "rebuild", "--help"],

@@ -14,6 +14,7 @@ use ledger_store::command_answers::{Claimed, RepeatableRequest};
 use ledger_store::roll::{RollError, RolledEpoch};
 use ledger_store::vault::HandleMatches;
 use ledger_store::{Store, TenantTx};
+use ledger_tests::erasures::journaled;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, messages, run};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -156,7 +157,8 @@ fn living_persons_are_found_and_open_after_each_roll_and_older_keys_of_nobody_do
         let vault = server.store.vault();
         vault.place_fence(tenant_id, ERASURE, &[erased]).await.expect("it is fenced");
         vault.wait_until_fenced(server.store.clock().now()).await.expect("everywhere");
-        vault.destroy_keys(tenant_id, ERASURE).await.expect("it is destroyed");
+        let entry = journaled(&server.store, &mut conn, tenant_id, ERASURE, &[erased]).await;
+        vault.destroy_keys(&entry).await.expect("it is destroyed");
         for epoch in 2..=3 {
             let rolled = roll(&server, tenant_id).await;
             assert_eq!((rolled.destroyed, rolled.current), (epoch - 1, epoch));
@@ -333,7 +335,8 @@ fn a_fenced_key_is_neither_moved_nor_lost_and_the_roll_waits_for_its_destruction
         let refused = server.store.roll_epoch(tenant.tenant_id).await;
         assert!(matches!(refused, Err(RollError::Fenced { keys: 1 })), "{refused:?}");
         assert_eq!(rows_of(&mut conn, &tenant).await, before.0);
-        vault.destroy_keys(tenant.tenant_id, ERASURE).await.expect("it is destroyed");
+        let entry = journaled(&server.store, &mut conn, tenant.tenant_id, ERASURE, &[erased]).await;
+        vault.destroy_keys(&entry).await.expect("it is destroyed");
         let rolled = roll(&server, tenant.tenant_id).await;
         assert_eq!((rolled.destroyed, rolled.current), (1, 2));
         server.stop().await;
@@ -395,7 +398,8 @@ fn a_roll_is_due_after_thirty_days_or_in_the_night_after_an_erasure() {
         let erased = contact(&found(&server.store, tenant_id, 1).await);
         let vault = server.store.vault();
         vault.place_fence(tenant_id, ERASURE, &[erased]).await.expect("it is fenced");
-        vault.destroy_keys(tenant_id, ERASURE).await.expect("it is destroyed");
+        let entry = journaled(&server.store, &mut conn, tenant_id, ERASURE, &[erased]).await;
+        vault.destroy_keys(&entry).await.expect("it is destroyed");
         for (hour, is_due) in [(0, false), (1, true), (5, true), (6, false), (13, false)] {
             // A zone in which it is this hour now.
             let zone = "update ledger.tenants set timezone = (

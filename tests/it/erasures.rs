@@ -4,6 +4,7 @@
 mod converge;
 mod holds;
 mod process;
+mod races;
 mod refused;
 
 use std::time::{Duration, Instant};
@@ -93,7 +94,7 @@ impl Officer {
                 return erasure;
             }
             assert!(begun.elapsed() < Duration::from_secs(60), "not {expected}: {erasure}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
         }
     }
 

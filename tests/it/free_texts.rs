@@ -118,6 +118,7 @@ fn settings() -> Vec<(&'static str, &'static str, Value)> {
             json!({ "clear_context_fields": ["plan"], "tag_categories": ["work"] }),
         ),
         ("contacts", "ContactsSetting", json!({ "clear_custom_fields": ["tier"] })),
+        ("retention", "RetentionSetting", json!({})),
         ("lead_score", "LeadScoreSetting", json!({ "dispositions": { "sold": 5 } })),
     ]
 }

@@ -1,5 +1,6 @@
 //! The integration test binary: one rule per test, on real PostgreSQL, real HTTP and real samples.
 
+mod access_export;
 mod analytics;
 mod annotations;
 mod append;
@@ -16,6 +17,7 @@ mod contract;
 mod due;
 mod embedded;
 mod epoch_roll;
+mod erasure_journal;
 mod erasures;
 mod exactly_once;
 mod execute;
@@ -45,6 +47,7 @@ mod quarantine;
 mod read_models;
 mod reaper;
 mod rebuild;
+mod retention;
 mod rights;
 mod routing;
 mod samples;

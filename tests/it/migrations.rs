@@ -78,3 +78,33 @@ fn a_migration_that_deadlocks_with_a_running_server_is_applied_again() {
         assert_eq!(migrated_beside("older_server", lock).await, 1);
     });
 }
+
+#[test]
+fn a_migration_lets_workers_continue_when_a_transaction_keeps_a_checkpoint() {
+    run(async {
+        let older = older(&OwnDatabase::create().await, "older_slow").await;
+        let mut server = older.superuser().await;
+        server.execute("begin").await.expect("a transaction");
+        let claim = "lock table projection.checkpoints in share mode";
+        server.execute(claim).await.expect("a lock");
+        let holding = async {
+            older.until_lock_wait().await;
+            let begun = Instant::now();
+            while is_waited_for(&mut server).await {
+                assert!(begun.elapsed() < Duration::from_mins(1), "the request is given up");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            server.execute("commit").await
+        };
+        let (applied, released) = tokio::join!(migrate(&older.database), holding);
+        released.expect("the transaction ends");
+        let later = MIGRATOR.iter().filter(|one| one.version > BEFORE).count();
+        assert_eq!(applied.expect("the migrations apply"), later);
+    });
+}
+
+/// Whether a session waits for a lock.
+async fn is_waited_for(conn: &mut PgConnection) -> bool {
+    let waiting = "select exists (select from pg_locks where not granted)";
+    sqlx::query_scalar(waiting).fetch_one(conn).await.expect("an answer")
+}

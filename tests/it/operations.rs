@@ -42,7 +42,7 @@ fn the_probes_report_liveness_and_readiness() {
         let workers = ["metrics", "denials", "counts", "follow_ups", "epochs", "api"]
             .map(|name| serde_json::json!({ "name": name, "state": "running", "restarts": 0 }));
         let expected = serde_json::json!({
-            "status": "ready", "database": "ok", "migrations": "ok", "keyring": "ok",
+            "status": "ready", "database": "ok", "migrations": "ok", "keyring": "ok", "journal": "ok",
             "lag_events": 0, "halted": 0, "parked": 0,
             "projections": [model("appointments", 1), model("calls", 2), model("contacts", 1), model("due", 1), model("erasures", 1), model("usage", 1)],
             "workers": workers,

@@ -77,9 +77,11 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("with gone as ( delete from projection.versions", EACH),
     ("select count(*) as \"held!\" from ( select from projection.checkpoints", EACH),
     ("select tenant_id, epoch, check_value from vault.epochs", EACH),
+    ("select tenant_id, epoch from vault.epochs where state", EACH),
     ("select exists (select from vault.epochs)", INSTALLATION),
     ("select min(e.created_at) from vault.epochs e", EACH),
     ("select e.tenant_id from vault.epochs e", EACH),
+    ("select exists (select from ledger.certificates)", INSTALLATION),
     ("select t.tenant_id, t.slug, t.name", INSTALLATION),
     ("select exists (select from ledger.tenants where slug", INSTALLATION),
     // The routes of one id at a source of the installation, of all tenants.
@@ -96,6 +98,8 @@ const FUNCTIONS_ACROSS_TENANTS: &[(&str, &str)] = &[
     ("vault.add_persons", BATCH),
     ("vault.look", EACH),
     ("vault.processes_behind", EACH),
+    ("vault.journal_state", INSTALLATION),
+    ("vault.list_applied_entries", INSTALLATION),
     ("ledger.find_source", INSTALLATION),
     ("ledger.find_routes_at", INSTALLATION),
 ];

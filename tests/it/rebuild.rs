@@ -8,6 +8,7 @@ mod doubles;
 mod dropped;
 mod engine;
 mod equal;
+mod halted;
 mod history;
 mod isolation;
 mod kills;

@@ -7,6 +7,7 @@ mod key_files;
 mod keyring;
 mod processes;
 mod tampering;
+mod transit;
 
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, cluster, messages, run};
 use serde_json::{Value, json};

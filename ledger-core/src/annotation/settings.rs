@@ -1,5 +1,6 @@
 //! Settings of a tenant for calls and contacts: the catalogue of dispositions, the clear fields of
-//! contexts and contacts, the categories of tags, and the points of the lead score.
+//! contexts and contacts, the categories of tags, the points of the lead score, and the periods of
+//! retention.
 
 pub mod change;
 mod dispositions;
@@ -17,6 +18,7 @@ use super::words::{ClearFields, ClearValue, Word};
 use crate::clear::{is_clear_number, is_clear_text};
 use crate::contact::ContactSettings;
 use crate::lead_score::rules::LeadRules;
+use crate::retention::RetentionPolicy;
 
 /// All settings of calls and contacts. The default is that of a tenant that has set none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,6 +35,8 @@ pub struct CallSettings {
     pub lead_score: LeadRules,
     /// The clear fields of contacts.
     pub contacts: ContactSettings,
+    /// The periods of retention.
+    pub retention: RetentionPolicy,
 }
 
 impl CallSettings {

@@ -13,9 +13,8 @@ pub fn spelling(text: &str) -> String {
     normal_form(text).replace('-', "_")
 }
 
-/// Reads the type of a call, from a request and from a message of a platform alike: a word without
-/// blanks, because a text with blanks may be about a person. Its spelling is in lower case with `_` for
-/// `-`.
+/// Reads the type of a call from a request or a message of a platform: one word without blanks,
+/// because a text with blanks may be about a person. The result is in lower case, with `_` for `-`.
 #[must_use]
 pub fn call_type(text: &str) -> Option<Word> {
     let is_one = text.split_whitespace().count() == 1;

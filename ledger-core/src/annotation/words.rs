@@ -39,8 +39,8 @@ impl Word {
         is_word(&word, MAX_WORD).then_some(Self(word))
     }
 
-    /// Reads a word that an earlier release may have recorded, to take it away: also one with more digits
-    /// or with letters that are not shown. `None` as for [`Word::parse`] otherwise.
+    /// Reads a word that an earlier release may have recorded, so that it can be removed. Also accepts
+    /// words with more digits and with hidden characters. `None` as for [`Word::parse`] otherwise.
     #[must_use]
     pub fn parse_recorded(text: &str) -> Option<Self> {
         if text.len() > MAX_WORD * 16 {

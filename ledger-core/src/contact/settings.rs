@@ -48,11 +48,11 @@ impl ContactSettings {
         Ok(Self { clear_custom_fields: names })
     }
 
-    /// Divides custom fields by the list.
+    /// Divides custom fields into clear and sealed ones.
     ///
     /// # Errors
-    /// The name of a field on the list whose value may be about a person: a text that is no word of at most 40
-    /// characters and six digits, or a number of more than six digits.
+    /// The name of a clear field with a value that may be about a person: a text that is not a word of at
+    /// most 40 characters and six digits, or a number of more than six digits.
     pub fn divide(&self, fields: BTreeMap<Word, CustomValue>) -> Result<DividedFields, Word> {
         let mut divided = DividedFields::default();
         for (name, value) in fields {

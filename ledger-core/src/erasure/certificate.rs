@@ -53,7 +53,7 @@ pub enum Assurance {
 /// A destroyed key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CertifiedKey {
-    /// SHA-256 of the key.
+    /// Fingerprint of the key: SHA-256 of `cl/fpr/1` and the key.
     pub fingerprint: HexDigest,
     /// Generation of the key of its subject, from 1.
     pub generation: u32,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
+use super::repeat::RepeatedErasure;
 use super::steps::{Step, StepFacts};
 use crate::event::{
     ExtensionReason, Ground, HoldReason, IdentityCheck, RefusalReason, Requester, RestrictionReason,
@@ -40,6 +41,8 @@ pub enum ErasureAction {
     Allow(ErasureId),
     /// Record a step that was carried out.
     Record(StepFacts),
+    /// Record an erasure of the journal in a restored log, as far as it is not told.
+    Repeat(Box<RepeatedErasure>),
     /// Place a legal hold.
     PlaceHold(LegalHoldId, HoldReason),
     /// Release a legal hold.

@@ -6,6 +6,7 @@ use super::command::{
     ErasureAction, ErasureCommand, ErasureRejection, MAX_DAYS_RECEIVED, NewErasure,
 };
 use super::event::ErasureEvent;
+use super::repeat;
 use super::state::{Erasure, ErasureState, Phase, SubjectState};
 use super::steps::{Step, StepFacts};
 use crate::aggregate::{Aggregate, Decided, Stream};
@@ -61,6 +62,7 @@ impl Aggregate for Erasures {
             ErasureAction::Defer(erasure_id, until) => rules.defer(*erasure_id, *until),
             ErasureAction::Allow(erasure_id) => rules.allow(*erasure_id),
             ErasureAction::Record(facts) => rules.record(facts),
+            ErasureAction::Repeat(repeated) => Ok(repeat::missing(state, repeated)),
             ErasureAction::PlaceHold(hold_id, reason) => rules.place_hold(*hold_id, *reason),
             ErasureAction::ReleaseHold(hold_id) => rules.release_hold(*hold_id),
             ErasureAction::Restrict(reason) => rules.restrict(*reason),

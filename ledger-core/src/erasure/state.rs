@@ -185,7 +185,7 @@ impl SubjectState {
     }
 
     /// Returns the erasure of a subject or its survivor that was fenced.
-    pub(super) fn fence_on(&self, subject_id: SubjectId) -> Option<ErasureId> {
+    pub(crate) fn fence_on(&self, subject_id: SubjectId) -> Option<ErasureId> {
         let survivor = self.merged.get(&subject_id);
         let is_on = |erasure: &Erasure| {
             let covers = [Some(&subject_id), survivor].contains(&Some(&erasure.subject_id));
@@ -194,7 +194,7 @@ impl SubjectState {
         self.erasures.iter().find(|(_, erasure)| is_on(erasure)).map(|(id, _)| *id)
     }
 
-    pub(super) fn evolve(&mut self, event: &ErasureEvent) {
+    pub(crate) fn evolve(&mut self, event: &ErasureEvent) {
         match event {
             ErasureEvent::Contact(ContactEvent::Merged(merged)) => {
                 self.merged.insert(merged.contact_id, merged.into);
@@ -243,6 +243,7 @@ impl SubjectState {
             }
             E::Restricted(restricted) => drop(self.restricted.insert(restricted.subject_id)),
             E::RestrictionLifted(lifted) => drop(self.restricted.remove(&lifted.subject_id)),
+            E::AccessRequested(_) | E::AccessExported(_) => {}
         }
     }
 

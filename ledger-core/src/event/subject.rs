@@ -1,5 +1,6 @@
-//! Subject events: erasures, legal holds and restrictions. A reason is a word. Free text of a request
-//! is in the section `request` of its event, which ends with the subject's key.
+//! Subject events: erasures, legal holds, restrictions and exports for the person. A reason is a
+//! word. Free text of a request is in the section `request` of its event, which ends with the
+//! subject's key.
 
 mod words;
 
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::words::*;
-use crate::ids::{ErasureId, LegalHoldId, SubjectId};
+use crate::ids::{ErasureId, ExportId, LegalHoldId, SubjectId};
 
 events! {
     /// A change of the rights over a subject's data. The events of an erasure are in the order of
@@ -51,6 +52,10 @@ events! {
         Restricted(SubjectRestricted) = "subject.restricted" v 1;
         /// The restriction ended.
         RestrictionLifted(RestrictionLifted) = "subject.restriction_lifted" v 1;
+        /// A copy of the data was requested, Article 15 and 20.
+        AccessRequested(AccessRequested) = "subject.access_requested" v 1;
+        /// The copy was made; from here on it can be handed over.
+        AccessExported(AccessExported) = "subject.access_exported" v 1;
     }
 }
 
@@ -251,4 +256,45 @@ pub struct SubjectRestricted {
 pub struct RestrictionLifted {
     /// The subject.
     pub subject_id: SubjectId,
+}
+
+/// Facts of `subject.access_requested`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessRequested {
+    /// The export.
+    pub export_id: ExportId,
+    /// The subject, which is not merged into another one.
+    pub subject_id: SubjectId,
+    /// The party that requested it.
+    pub requester: Requester,
+    /// Receipt of the request, from which the term runs; in microseconds at most.
+    pub received_at: DateTime<Utc>,
+    /// End of the term.
+    pub due_at: DateTime<Utc>,
+}
+
+/// Facts of `subject.access_exported`: a disclosure, without its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessExported {
+    /// The export.
+    pub export_id: ExportId,
+    /// The subject.
+    pub subject_id: SubjectId,
+    /// The contacts that were merged into the subject, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SubjectId>,
+    /// Position up to which the log was read.
+    pub position: i64,
+    /// Number of events about the subject, all of which are in the export.
+    pub events: u64,
+    /// Number of sections that were opened.
+    pub sections: u64,
+    /// Number of sections that were left out because they may be about another person.
+    pub withheld: u64,
+    /// Size of the encrypted file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the manifest, which has a digest of each file of the export.
+    pub digest: HexDigest,
+    /// Time at which the file is deleted, in microseconds at most.
+    pub expires_at: DateTime<Utc>,
 }

@@ -13,6 +13,7 @@ use crate::booking::settings::services::Services;
 use crate::contact::ContactSettings;
 use crate::lead_score::rules::LeadRules;
 use crate::money::Nanos;
+use crate::retention::RetentionPolicy;
 use crate::tools::{Speech, ToolNames};
 
 events! {
@@ -60,6 +61,8 @@ events! {
         LeadScoreSet(LeadScoreSet) = "tenant.lead_score_set" v 1;
         /// The clear fields of contacts were set.
         ContactsSet(ContactsSet) = "tenant.contacts_set" v 1;
+        /// The periods of retention were set.
+        RetentionSet(RetentionSet) = "tenant.retention_set" v 1;
         /// The reminders of appointments were set.
         RemindersSet(RemindersSet) = "tenant.reminders_set" v 1;
     }
@@ -270,3 +273,8 @@ pub struct ContactsSet(pub ContactSettings);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RemindersSet(pub Reminders);
+
+/// Facts of `tenant.retention_set`: all periods from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RetentionSet(pub RetentionPolicy);

@@ -40,8 +40,8 @@ pub struct LeadRules {
     pub scored_high: i64,
     /// Points of a score of 1 or 2 by a person.
     pub scored_low: i64,
-    /// Points of a call whose contact called before. Absent in events for 10, as in events of earlier
-    /// builds, which had no such rule.
+    /// Points of a call whose contact called before. The value 10 is not serialized, because events of
+    /// earlier builds have no such field.
     #[serde(skip_serializing_if = "is_default_of_repeat_callers")]
     pub repeat_caller: i64,
     /// Points of dispositions.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use ledger_core::event::HexDigest;
 use ledger_core::ids::{ErasureId, TenantId};
+use ledger_core::note::NoteKey;
 
 use super::reader::{Entries, Place};
 use super::{Journal, JournalEntry, JournalError, JournalHead, JournaledErasure, line};
@@ -120,12 +121,23 @@ impl Journal {
     }
 
     pub(super) fn open_entries(&self, place: Place) -> Result<Option<Entries>, JournalError> {
+        if !self.has_lines() {
+            return Ok(None);
+        }
+        let key = self.signing().key()?.note_key().clone();
+        self.open_with(key, place)
+    }
+
+    pub(super) fn open_with(
+        &self,
+        key: NoteKey,
+        place: Place,
+    ) -> Result<Option<Entries>, JournalError> {
         let file = match File::open(self.path()) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.io()(error)),
         };
-        let key = self.signing().key()?.note_key().clone();
         Entries::open(file, self.path(), key, place).map(Some).map_err(self.io())
     }
 

@@ -29,7 +29,7 @@ async fn a_keyring_that_is_not_mounted_is_not_begun_anew() {
             _ => {}
         }
         let before = on_disk(dir.path());
-        for error in [ring.check().err(), ring.ensure_tenant(NEW).await.err()] {
+        for error in [ring.check().await.err(), ring.ensure_tenant(NEW).await.err()] {
             let error = error.unwrap_or_else(|| panic!("{mounted}"));
             assert!(matches!(error, KeyringError::Missing { .. }) || is_io(&error), "{error}");
             assert_named(&error, &file(&dir, TenantId::INSTALLATION, "digest.key"));
@@ -38,7 +38,7 @@ async fn a_keyring_that_is_not_mounted_is_not_begun_anew() {
     }
     fs::remove_file(&there).expect("ours");
     fs::rename(&away, &there).expect("it moves back");
-    ring.check().expect("sound again without a restart");
+    ring.check().await.expect("sound again without a restart");
 }
 
 #[test]
@@ -109,11 +109,13 @@ fn files_and_directories_that_may_not_be_read_or_written_are_refused_by_name() {
     let root = root_file(&dir);
     let all = dir.path().join("keyring");
     chmod(&root, 0o000);
-    let error = as_unprivileged(|| keyring(dir.path()).check()).expect_err("it may not be read");
+    let error =
+        as_unprivileged(|| block(keyring(dir.path()).check())).expect_err("it may not be read");
     assert!(denied(&error), "{error}");
     assert_named(&error, &root);
     chmod(&root, 0o640);
-    let error = as_unprivileged(|| keyring(dir.path()).check()).expect_err("others may read it");
+    let error =
+        as_unprivileged(|| block(keyring(dir.path()).check())).expect_err("others may read it");
     assert!(matches!(error, KeyringError::Root(RootKeyError::TooOpen { .. })), "{error}");
     assert_named(&error, &root);
     chmod(&root, 0o600);
@@ -179,7 +181,7 @@ async fn a_full_volume_is_refused_by_name_and_leaves_no_half_a_key() {
     assert_named(&error, path);
     let files = |dir: &Path| on_disk(dir).into_iter().filter(|(_, (_, bytes))| !bytes.is_empty());
     assert_eq!(files(&all.join(NEW.to_string())).count(), 0, "neither a key nor half of one");
-    ring.check().expect("what was there is there");
+    ring.check().await.expect("what was there is there");
 
     fs::remove_file(&ballast).expect("ours");
     ring.ensure_tenant(NEW).await.expect("room again, without a restart");

@@ -162,7 +162,7 @@ async fn a_tenants_bad_key_file_is_refused_by_name_left_alone_and_read_again_whe
                 let set_up = ring.ensure_tenant(ONE).await;
                 assert!(set_up.is_err() || name == "digest.key", "{}", fault.what);
             }
-            ring.check().expect("the others' keys are sound");
+            ring.check().await.expect("the others' keys are sound");
             open(&ring, TWO, name).await.expect("another tenant's keys");
             assert_eq!(on_disk(dir.path()), before, "{name} {}", fault.what);
             restore(&path, &contents);
@@ -182,7 +182,7 @@ async fn without_its_first_keys_a_keyring_is_unsound_and_no_tenant_gets_keys() {
             (fault.apply)(&path);
             let before = on_disk(dir.path());
             for ring in [&running, &keyring(dir.path())] {
-                for error in [ring.check().err(), ring.ensure_tenant(NEW).await.err()] {
+                for error in [ring.check().await.err(), ring.ensure_tenant(NEW).await.err()] {
                     let error = error.unwrap_or_else(|| panic!("{}", fault.what));
                     assert!((fault.is_expected)(&error), "{}: {error}", fault.what);
                     assert_named(&error, &path);
@@ -192,7 +192,7 @@ async fn without_its_first_keys_a_keyring_is_unsound_and_no_tenant_gets_keys() {
             }
             assert_eq!(on_disk(dir.path()), before, "{}", fault.what);
             restore(&path, &contents);
-            running.check().expect("sound again without a restart");
+            running.check().await.expect("sound again without a restart");
         }
     }
     keyring(dir.path()).ensure_tenant(NEW).await.expect("keys, at last");
@@ -236,7 +236,7 @@ async fn a_root_key_cut_anywhere_or_altered_anywhere_opens_nothing() {
     // The key does not need the line end, so this length is left out.
     for len in 0..contents.len() - 1 {
         overwrite(&path, &contents[..len]);
-        let error = keyring(dir.path()).check().expect_err("it is cut");
+        let error = keyring(dir.path()).check().await.expect_err("it is cut");
         assert!(
             matches!(error, KeyringError::Root(RootKeyError::Malformed { .. })),
             "cut at {len}: {error}"
@@ -247,7 +247,7 @@ async fn a_root_key_cut_anywhere_or_altered_anywhere_opens_nothing() {
             let mut altered = contents.clone();
             altered[nth] ^= mask;
             overwrite(&path, &altered);
-            let error = keyring(dir.path()).check().expect_err("it is altered");
+            let error = keyring(dir.path()).check().await.expect_err("it is altered");
             let is_refused = matches!(
                 error,
                 KeyringError::WrongRootKey { .. }
@@ -298,7 +298,7 @@ async fn under_another_root_key_nothing_opens_and_the_right_one_is_seen_without_
     let before = on_disk(dir.path());
     let restarted = keyring(dir.path());
     for ring in [&restarted, &running] {
-        let error = ring.check().expect_err("another root key");
+        let error = ring.check().await.expect_err("another root key");
         assert!(matches!(error, KeyringError::WrongRootKey { .. }), "{error}");
         assert_named(&error, &file(&dir, TenantId::INSTALLATION, "digest.key"));
         assert!(ring.ensure_tenant(NEW).await.is_err(), "a keyring of two roots");
@@ -313,7 +313,7 @@ async fn under_another_root_key_nothing_opens_and_the_right_one_is_seen_without_
 
     restore(&path, &right);
     for ring in [&restarted, &running] {
-        ring.check().expect("the right one");
+        ring.check().await.expect("the right one");
         open(ring, TWO, "1.tek").await.expect("seen without a restart");
         open(ring, TWO, "digest.key").await.expect("seen without a restart");
     }

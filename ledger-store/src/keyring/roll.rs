@@ -68,7 +68,7 @@ impl Keyring {
                 return Err(self.wrong_key(tenant_id, epoch));
             }
             // A file whose overwriting was interrupted does not open.
-            Ok(_) | Err(KeyringError::Damaged { .. } | KeyringError::WrongRootKey { .. }) => {
+            Ok(_) | Err(KeyringError::Damaged { .. }) => {
                 overwrite(&path)
                     .and_then(|()| fs::remove_file(&path))
                     .map_err(|source| KeyringError::Io { path: path.clone(), source })?;

@@ -86,7 +86,8 @@ impl Store {
     ) -> Result<FirstAnswer, RecordError> {
         let column = stored.sections.as_deref().unwrap_or_default();
         let place = SectionColumn::Sections(EventId(stored.event_id));
-        let opened = self.vault.open(origin.tenant_id, &[(place, column)]).await?;
+        let opened =
+            self.vault.with_restricted().open(origin.tenant_id, &[(place, column)]).await?;
         let sections = opened.into_iter().flatten();
         let io = sections.filter(|section| section.name == SectionName::ToolIo);
         let answer = io.filter_map(|section| {

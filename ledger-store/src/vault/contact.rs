@@ -35,6 +35,7 @@ impl Vault {
         tenant_id: TenantId,
         contact_id: SubjectId,
     ) -> Result<Option<Subject>, VaultError> {
+        self.keys.gate.pass().await?;
         let mut tx = TenantTx::begin(&self.pool, tenant_id).await.map_err(database)?;
         let is_known = sqlx::query_scalar!(
             r#"select exists (select from vault.contacts

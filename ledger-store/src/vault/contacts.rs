@@ -61,6 +61,7 @@ impl Vault {
         tenant_id: TenantId,
         handle: &Handle,
     ) -> Result<Vec<SubjectId>, VaultError> {
+        self.keys.gate.pass().await?;
         let mut tx = TenantTx::begin_snapshot(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let kind = handle.kind().as_str();
@@ -100,6 +101,7 @@ impl Vault {
         tenant_id: TenantId,
         name: &str,
     ) -> Result<Vec<SubjectId>, VaultError> {
+        self.keys.gate.pass().await?;
         let mut tx = TenantTx::begin_snapshot(&self.pool, tenant_id).await.map_err(database)?;
         let epoch = read_epochs(&self.keys, &self.keyring, &mut tx).await?;
         let words = words_of(name, &epoch);

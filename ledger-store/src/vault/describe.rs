@@ -64,6 +64,7 @@ impl Vault {
         change: &Description,
         (clock, ids): (&dyn Clock, &dyn Ids),
     ) -> Result<Described, DescribeError> {
+        self.keys.gate.pass().await?;
         if change.is_empty() {
             return Ok(Described::default());
         }

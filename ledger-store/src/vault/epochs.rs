@@ -93,6 +93,7 @@ pub(super) async fn read_epochs(
     keyring: &Keyring,
     tx: &mut TenantTx,
 ) -> Result<Arc<TenantKeys>, VaultError> {
+    keys.gate.require().await?;
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"

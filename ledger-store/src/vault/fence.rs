@@ -1,10 +1,11 @@
 //! Fences of erasures, and the destruction of keys. The log decides; these are the effects.
 
 use ledger_core::ids::{ErasureId, StreamId, SubjectId, TenantId};
+use sqlx::PgPool;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::keys::forget;
+use super::keys::{SubjectKeys, forget};
 use super::{Vault, VaultError, database};
 use crate::journal::{JournalEntry, JournaledErasure};
 use crate::tenant_tx::TenantTx;
@@ -45,6 +46,7 @@ impl Vault {
         erasure_id: ErasureId,
         subjects: &[SubjectId],
     ) -> Result<(), FenceError> {
+        self.keys.gate.pass().await?;
         let ids: Vec<Uuid> = subjects.iter().map(|subject_id| subject_id.0).collect();
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await?;
         let outcome = sqlx::query_scalar!(
@@ -79,6 +81,7 @@ impl Vault {
         tenant_id: TenantId,
         erasure_id: ErasureId,
     ) -> Result<(), FenceError> {
+        self.keys.gate.pass().await?;
         let fenced = self.fences_of(tenant_id, erasure_id).await?;
         let mut tx = TenantTx::begin_exclusive(&self.pool, tenant_id).await?;
         let is_lifted = sqlx::query_scalar!(
@@ -108,10 +111,48 @@ impl Vault {
     pub async fn destroy_keys(&self, journaled: &JournalEntry) -> Result<u64, FenceError> {
         let JournaledErasure { tenant_id, request, .. } = &journaled.erasure;
         let stream_id = tenant_id.subject_stream(request.subject_id);
-        self.destroy(journaled, Some(stream_id)).await
+        self.destroyer().destroy(journaled, Some(stream_id)).await
     }
 
-    /// Applies an entry; without a stream for a tenant that this database does not have.
+    /// What destroys keys without the rest of the vault.
+    pub(crate) fn destroyer(&self) -> Destroyer {
+        Destroyer { pool: self.pool.clone(), subjects: self.keys.subjects.clone() }
+    }
+
+    /// Returns the subjects that an erasure fences, with the newest fenced generation.
+    async fn fences_of(
+        &self,
+        tenant_id: TenantId,
+        erasure_id: ErasureId,
+    ) -> Result<Vec<(SubjectId, u32)>, FenceError> {
+        let mut tx = TenantTx::begin(&self.pool, tenant_id).await?;
+        let rows = sqlx::query!(
+            "select subject_id, generation from vault.fences
+              where tenant_id = $1 and erasure_id = $2",
+            tenant_id.0,
+            erasure_id.0,
+        )
+        .fetch_all(tx.conn())
+        .await?;
+        let fence = |id, generation: i32| (SubjectId(id), generation.cast_unsigned());
+        Ok(rows.into_iter().map(|row| fence(row.subject_id, row.generation)).collect())
+    }
+}
+
+/// Applies entries of the journal, also while the vault is refused.
+#[derive(Clone)]
+pub(crate) struct Destroyer {
+    pub(super) pool: PgPool,
+    pub(super) subjects: SubjectKeys,
+}
+
+impl Destroyer {
+    /// The pool of the role `ledger_app`.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// [`Vault::destroy_keys`], without a stream for a log that cannot tell the erasure.
     pub(crate) async fn destroy(
         &self,
         journaled: &JournalEntry,
@@ -137,27 +178,8 @@ impl Vault {
         .await?;
         tx.commit().await?;
         for key in &erasure.keys {
-            forget(&self.keys.subjects, tenant_id, key.subject_id, key.generation);
+            forget(&self.subjects, tenant_id, key.subject_id, key.generation);
         }
         Ok(u64::try_from(keys).expect("a count"))
-    }
-
-    /// Returns the subjects that an erasure fences, with the newest fenced generation.
-    async fn fences_of(
-        &self,
-        tenant_id: TenantId,
-        erasure_id: ErasureId,
-    ) -> Result<Vec<(SubjectId, u32)>, FenceError> {
-        let mut tx = TenantTx::begin(&self.pool, tenant_id).await?;
-        let rows = sqlx::query!(
-            "select subject_id, generation from vault.fences
-              where tenant_id = $1 and erasure_id = $2",
-            tenant_id.0,
-            erasure_id.0,
-        )
-        .fetch_all(tx.conn())
-        .await?;
-        let fence = |id, generation: i32| (SubjectId(id), generation.cast_unsigned());
-        Ok(rows.into_iter().map(|row| fence(row.subject_id, row.generation)).collect())
     }
 }

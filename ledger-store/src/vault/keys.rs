@@ -13,6 +13,7 @@ use super::epochs::TenantKeys;
 use super::fence_watch::{FenceWatch, MAX_USE};
 use super::resolved_persons::ResolvedPersons;
 use super::{VaultError, database};
+use crate::gate::Gate;
 use crate::keyring::Keyring;
 use crate::root_key;
 use crate::seal::KeyBytes;
@@ -28,6 +29,8 @@ pub(super) struct Keys {
     /// Subjects that messages were resolved to.
     pub(super) found: ResolvedPersons,
     pub(super) epochs: Cache<TenantId, Arc<TenantKeys>>,
+    /// Whether keys may be used at all.
+    pub(super) gate: Gate,
     /// Whether cached keys may be used.
     pub(super) fences: Arc<FenceWatch>,
 }
@@ -40,8 +43,9 @@ impl Keys {
         subject_id: SubjectId,
         generation: u32,
     ) -> Option<Arc<KeyState>> {
-        let is_current =
-            self.fences.is_current() && !self.fences.is_fenced(tenant_id, subject_id, generation);
+        let is_current = self.gate.is_open()
+            && self.fences.is_current()
+            && !self.fences.is_fenced(tenant_id, subject_id, generation);
         is_current.then(|| self.subjects.get(&(tenant_id, subject_id, generation))).flatten()
     }
 }
@@ -150,6 +154,7 @@ async fn unwrap_keys(
     (rows, begun): (Vec<KeyRow>, Instant),
     mut each: impl FnMut(TenantId, (SubjectId, u32), Arc<KeyState>),
 ) -> Result<(), VaultError> {
+    keys.gate.require().await?;
     for row in rows {
         let (tenant_id, subject_id) = (TenantId(row.tenant_id), SubjectId(row.subject_id));
         let generation = row.generation.cast_unsigned();

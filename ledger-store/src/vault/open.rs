@@ -33,7 +33,7 @@ impl OpenedSection {
     pub fn len(&self) -> usize {
         match &self.plain {
             Opened::Clear(plain) => plain.as_revealed().len(),
-            Opened::Erased | Opened::Corrupt => 0,
+            Opened::Erased | Opened::Restricted | Opened::Corrupt => 0,
         }
     }
 
@@ -122,7 +122,7 @@ impl Vault {
                         name: sealed.name,
                         subject_id: sealed.subject_id,
                         event_id: sealed.event_id,
-                        plain: open_with(&prepared.keys, tenant_id, bytes, &sealed).await,
+                        plain: self.open_with(&prepared.keys, tenant_id, bytes, &sealed).await,
                     },
                     None => OpenedSection {
                         name: SectionName::Raw,
@@ -191,6 +191,7 @@ impl Vault {
         tenant_id: TenantId,
         mut wanted: Vec<(SubjectId, u32)>,
     ) -> Result<PreparedKeys, VaultError> {
+        self.keys.gate.pass().await?;
         wanted.sort_unstable();
         wanted.dedup();
         let begun = Instant::now();
@@ -229,24 +230,28 @@ fn parse_header(bytes: &[u8], section_column: SectionColumn) -> Option<Sealed<'_
     Sealed::parse(bytes).ok().filter(|sealed| section_column.accepts(sealed))
 }
 
-async fn open_with(
-    keys: &HashMap<(SubjectId, u32), Arc<KeyState>>,
-    tenant_id: TenantId,
-    bytes: &[u8],
-    sealed: &Sealed<'_>,
-) -> Opened<Personal<Vec<u8>>> {
-    match keys.get(&(sealed.subject_id, sealed.generation)).map(AsRef::as_ref) {
-        Some(KeyState::Usable(key) | KeyState::Restricted(key)) => {
-            // A small section may expand to megabytes, so decompression is a computation of its
-            // own.
-            let unlocked = compute(bytes.len(), || seal::unlock(key, tenant_id, bytes)).await;
-            let Ok(unlocked) = unlocked else { return Opened::Corrupt };
-            let plain = compute(unlocked.len(), || unlocked.expand()).await;
-            plain.map_or(Opened::Corrupt, |plain| Opened::Clear(Personal::new(plain)))
+impl Vault {
+    async fn open_with(
+        &self,
+        keys: &HashMap<(SubjectId, u32), Arc<KeyState>>,
+        tenant_id: TenantId,
+        bytes: &[u8],
+        sealed: &Sealed<'_>,
+    ) -> Opened<Personal<Vec<u8>>> {
+        match keys.get(&(sealed.subject_id, sealed.generation)).map(AsRef::as_ref) {
+            Some(KeyState::Restricted(_)) if !self.opens_restricted => Opened::Restricted,
+            Some(KeyState::Usable(key) | KeyState::Restricted(key)) => {
+                // A small section may expand to megabytes, so decompression is a computation of its
+                // own.
+                let unlocked = compute(bytes.len(), || seal::unlock(key, tenant_id, bytes)).await;
+                let Ok(unlocked) = unlocked else { return Opened::Corrupt };
+                let plain = compute(unlocked.len(), || unlocked.expand()).await;
+                plain.map_or(Opened::Corrupt, |plain| Opened::Clear(Personal::new(plain)))
+            }
+            Some(KeyState::Gone) => Opened::Erased,
+            // A missing row is not an erasure: a row is kept as fence and has been removed by another
+            // program.
+            Some(KeyState::Corrupt) | None => Opened::Corrupt,
         }
-        Some(KeyState::Gone) => Opened::Erased,
-        // A missing row is not an erasure: a row is kept as fence and has been removed by another
-        // program.
-        Some(KeyState::Corrupt) | None => Opened::Corrupt,
     }
 }

@@ -133,6 +133,7 @@ fn copy_of(error: &VaultError) -> VaultError {
         VaultError::Keyring(source) => VaultError::Keyring(Arc::clone(source)),
         VaultError::Database(source) => VaultError::Database(Arc::clone(source)),
         VaultError::Corrupt { subject_id } => VaultError::Corrupt { subject_id: *subject_id },
+        VaultError::Refused(refusal) => VaultError::Refused(refusal.clone()),
         VaultError::Overloaded => VaultError::Overloaded,
     }
 }

@@ -26,6 +26,28 @@ pub enum Lane {
     Rebuild,
 }
 
+impl Lane {
+    /// Returns the statement that begins a transaction of this lane.
+    ///
+    /// Only the engine writes these rows, so a short lock timeout suffices. Rebuild batches of
+    /// thousands of rows need custom plans. Live cycles find few rows by key; for so few,
+    /// PostgreSQL would plan each execution again, so a generic plan is forced.
+    pub(super) const fn begin(self) -> &'static str {
+        match self {
+            Self::Live => {
+                "begin; set local synchronous_commit = off; set local lock_timeout = '1s'; \
+                 set local plan_cache_mode = force_generic_plan; set local enable_hashjoin = off; \
+                 set local enable_mergejoin = off; set local enable_material = off; \
+                 set local enable_bitmapscan = off"
+            }
+            Self::Rebuild => {
+                "begin; set local synchronous_commit = off; set local lock_timeout = '1s'; \
+                 set local plan_cache_mode = force_custom_plan"
+            }
+        }
+    }
+}
+
 /// A version of a tenant's read model, with its checkpoint locked by this transaction.
 pub(super) struct Claim {
     pub(super) projector: Arc<dyn Projector>,

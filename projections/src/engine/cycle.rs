@@ -193,7 +193,7 @@ impl Worker {
             Some(conn) => conn,
             None => self.store.projector().acquire().await?,
         };
-        let mut tx = conn.begin_with(self.begin()).await?;
+        let mut tx = conn.begin_with(self.lane.begin()).await?;
         let mut claimed = self.claimed(&mut tx, tenants, wanted).await?;
         if claimed.is_empty() && tenants.is_some() {
             // New tenants have no checkpoints yet.
@@ -216,26 +216,6 @@ impl Worker {
             self.conn = Some(conn);
         }
         Ok(moved)
-    }
-
-    /// Returns the statement that begins a transaction of this lane.
-    ///
-    /// Only the engine writes these rows, so a short lock timeout suffices. Rebuild batches of
-    /// thousands of rows need custom plans. Live cycles find few rows by key; for so few,
-    /// PostgreSQL would plan each execution again, so a generic plan is forced.
-    fn begin(&self) -> &'static str {
-        match self.lane {
-            Lane::Live => {
-                "begin; set local synchronous_commit = off; set local lock_timeout = '1s'; \
-                 set local plan_cache_mode = force_generic_plan; set local enable_hashjoin = off; \
-                 set local enable_mergejoin = off; set local enable_material = off; \
-                 set local enable_bitmapscan = off"
-            }
-            Lane::Rebuild => {
-                "begin; set local synchronous_commit = off; set local lock_timeout = '1s'; \
-                 set local plan_cache_mode = force_custom_plan"
-            }
-        }
     }
 
     fn wanted(&mut self, tenants: Option<&[TenantId]>) -> ClaimFilter {

@@ -77,7 +77,7 @@ pub struct Erasure {
     pub position: i64,
 }
 
-/// Returns the erasure that an event is about; `None` for holds and restrictions.
+/// Returns the erasure that an event is about; `None` for others.
 pub(super) fn erasure_of(event: &SubjectEvent) -> Option<ErasureId> {
     use SubjectEvent as E;
     match event {
@@ -95,7 +95,12 @@ pub(super) fn erasure_of(event: &SubjectEvent) -> Option<ErasureId> {
         E::EpochRolled(facts) => Some(facts.erasure_id),
         E::ErasureVerified(facts) => Some(facts.erasure_id),
         E::SectionsPurged(facts) => Some(facts.erasure_id),
-        E::HoldPlaced(_) | E::HoldReleased(_) | E::Restricted(_) | E::RestrictionLifted(_) => None,
+        E::HoldPlaced(_)
+        | E::HoldReleased(_)
+        | E::Restricted(_)
+        | E::RestrictionLifted(_)
+        | E::AccessRequested(_)
+        | E::AccessExported(_) => None,
     }
 }
 
@@ -196,7 +201,12 @@ impl Erasure {
             }
             E::SectionsPurged(_) => self.step(ErasureState::Final, "purged", at),
             E::ErasureRequested(_) => {}
-            E::HoldPlaced(_) | E::HoldReleased(_) | E::Restricted(_) | E::RestrictionLifted(_) => {}
+            E::HoldPlaced(_)
+            | E::HoldReleased(_)
+            | E::Restricted(_)
+            | E::RestrictionLifted(_)
+            | E::AccessRequested(_)
+            | E::AccessExported(_) => {}
         }
     }
 

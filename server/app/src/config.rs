@@ -14,6 +14,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
+use ledger_store::root_key::{Roots, Transit};
 use serde::{Deserialize, Serialize};
 
 pub use origin::{EffectiveSetting, Origin, Variable};
@@ -52,10 +53,14 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "CALL_LEDGER_PG_USER", value_name = "USER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_user: Option<String>,
-    /// File of the root key [default: root.key in the data directory]
-    #[arg(long, global = true, env = "CALL_LEDGER_ROOT_KEY", value_name = "FILE")]
+    /// File of the root key, or URL of a key in Vault [default: root.key in the data directory]
+    #[arg(long, global = true, env = "CALL_LEDGER_ROOT_KEY", value_name = "FILE|URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_key: Option<PathBuf>,
+    /// File of the token for Vault
+    #[arg(long, global = true, env = "CALL_LEDGER_ROOT_KEY_TOKEN", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_key_token: Option<PathBuf>,
     /// Directory of the key files [default: keyring in the data directory]
     #[arg(long, global = true, env = "CALL_LEDGER_KEYRING", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +69,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "CALL_LEDGER_JOURNAL", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<PathBuf>,
+    /// Directory of the files of exports [default: exports in the data directory]
+    #[arg(long, global = true, env = "CALL_LEDGER_EXPORTS", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exports: Option<PathBuf>,
 }
 
 /// Form of standard output.
@@ -112,9 +121,12 @@ pub struct Config {
     /// System user that runs the private PostgreSQL; used only when started as root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pg_user: Option<String>,
-    /// File of the root key; see [`Config::root_key_path`] for the default.
+    /// File of the root key, or URL of a key in Vault; see [`Config::roots`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_key: Option<PathBuf>,
+    /// File of the token for Vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_key_token: Option<PathBuf>,
     /// Directory of the key files; see [`Config::keyring_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
@@ -134,6 +146,9 @@ pub struct Config {
     /// Directory of the erasure journal; see [`Config::journal_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<PathBuf>,
+    /// Directory of the files of exports; see [`Config::exports_path`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exports: Option<PathBuf>,
     /// Number of append workers. Each holds one database connection and one batch at a time.
     pub append_lanes: usize,
     /// Size of the connection pool for reads.
@@ -167,6 +182,7 @@ impl Default for Config {
             pg_bin: None,
             pg_user: None,
             root_key: None,
+            root_key_token: None,
             keyring: None,
             backup_dir: None,
             vault_backup_dir: None,
@@ -174,6 +190,7 @@ impl Default for Config {
             backup_keep: 4,
             wal_archive: true,
             journal: None,
+            exports: None,
             append_lanes: 2,
             connections: 16,
             max_body_bytes: 5_000_000,
@@ -251,10 +268,25 @@ impl Config {
         Ok(config)
     }
 
-    /// File of the root key; by default `root.key` in the data directory.
-    #[must_use]
-    pub fn root_key_path(&self) -> PathBuf {
-        self.root_key.clone().unwrap_or_else(|| self.data_dir.join("root.key"))
+    /// The root keys: a file, by default `root.key` in the data directory, or a key in Vault. With a key in
+    /// Vault, `root.key` in the data directory is the former root key, if it exists.
+    ///
+    /// # Errors
+    /// The URL does not name a key in Vault, or the file of the token is not configured.
+    pub fn roots(&self) -> anyhow::Result<Roots> {
+        let default = self.data_dir.join("root.key");
+        let Some(root_key) = &self.root_key else { return Ok(Roots::in_file(default)) };
+        match root_key.to_str().filter(|_| is_url(root_key)) {
+            None => Ok(Roots::in_file(root_key.clone())),
+            Some(url) => {
+                let token = self.root_key_token.clone();
+                let token = token.context(
+                    "a root key in Vault needs the file of a token: set --root-key-token",
+                )?;
+                let transit = Transit::new(url, token).context("--root-key cannot be used")?;
+                Ok(Roots::in_vault(transit, default))
+            }
+        }
     }
 
     /// Directory of the key files; by default `keyring` in the data directory.
@@ -285,7 +317,16 @@ impl Config {
     /// File of the signing key: `signing.key` beside the root key.
     #[must_use]
     pub fn signing_key_path(&self) -> PathBuf {
-        self.root_key_path().with_file_name("signing.key")
+        let root_key = self.root_key.as_ref().filter(|path| !is_url(path));
+        let root_key = root_key.cloned().unwrap_or_else(|| self.data_dir.join("root.key"));
+        root_key.with_file_name("signing.key")
+    }
+
+    /// Directory of the files of exports; by default `exports` in the data directory. Servers that
+    /// share a database share it.
+    #[must_use]
+    pub fn exports_path(&self) -> PathBuf {
+        self.exports.clone().unwrap_or_else(|| self.data_dir.join("exports"))
     }
 
     /// The default settings with this data directory.
@@ -293,6 +334,10 @@ impl Config {
     pub fn in_dir(data_dir: &Path) -> Self {
         Self { data_dir: data_dir.to_owned(), ..Self::default() }
     }
+}
+
+fn is_url(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.contains("://"))
 }
 
 #[cfg(test)]
@@ -317,10 +362,12 @@ mod tests {
             pg_bin: Some(PathBuf::new()),
             pg_user: Some(String::new()),
             root_key: Some(PathBuf::new()),
+            root_key_token: Some(PathBuf::new()),
             keyring: Some(PathBuf::new()),
             backup_dir: Some(PathBuf::new()),
             vault_backup_dir: Some(PathBuf::new()),
             journal: Some(PathBuf::new()),
+            exports: Some(PathBuf::new()),
             ..Config::default()
         };
         let whole = serde_json::to_value(whole).expect("plain data");

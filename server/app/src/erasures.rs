@@ -26,6 +26,8 @@ use ledger_store::erasures::Rights;
 use ledger_store::execute::{CommandContext, Executed};
 use ledger_store::vault::Subject;
 
+use crate::access_export::ExportFiles;
+
 pub use self::error::ErasureError;
 use self::fence_budget::FenceBudget;
 pub use self::held::{HeldData, HeldUnder};
@@ -39,6 +41,7 @@ pub struct ErasureProcess {
     store: Arc<Store>,
     persons: Arc<dyn Persons>,
     fences: Arc<FenceBudget>,
+    exports: Option<ExportFiles>,
 }
 
 /// An erasure, as the process and its commands name it.
@@ -71,7 +74,13 @@ impl ErasureProcess {
     /// Creates the process over a store, with what the read models know about persons.
     #[must_use]
     pub fn new(store: Arc<Store>, persons: Arc<dyn Persons>) -> Self {
-        Self { store, persons, fences: Arc::default() }
+        Self { store, persons, fences: Arc::default(), exports: None }
+    }
+
+    /// Sets the directory with the files of access exports, which an erasure deletes.
+    #[must_use]
+    pub fn with_exports(self, files: ExportFiles) -> Self {
+        Self { exports: Some(files), ..self }
     }
 
     /// Continues an erasure by one step or decision.

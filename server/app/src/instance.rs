@@ -9,6 +9,7 @@ use anyhow::Context;
 use ledger_store::embedded::{Cluster, Durability, Settings as ClusterSettings};
 use ledger_store::journal::Journal;
 use ledger_store::keyring::Keyring;
+use ledger_store::root_key::Roots;
 use ledger_store::{Settings, Store, migrate};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -39,7 +40,8 @@ impl Instance {
     /// The database cannot be started or reached, or a migration fails; the error chain gives the reason and
     /// a remedy.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        Self::open_connected(config, connect(config).await?).await
+        let roots = config.roots()?;
+        Self::open_connected(config, roots, connect(config).await?).await
     }
 
     /// Opens the ledger like [`Instance::open`], with this `application_name` on every connection.
@@ -47,12 +49,15 @@ impl Instance {
     /// # Errors
     /// As [`Instance::open`].
     pub async fn open_as(config: &Config, application_name: &str) -> anyhow::Result<Self> {
+        let roots = config.roots()?;
         let (cluster, database) = connect(config).await?;
-        Self::open_connected(config, (cluster, database.application_name(application_name))).await
+        let database = database.application_name(application_name);
+        Self::open_connected(config, roots, (cluster, database)).await
     }
 
     async fn open_connected(
         config: &Config,
+        roots: Roots,
         (cluster, database): (Option<Cluster>, PgConnectOptions),
     ) -> anyhow::Result<Self> {
         let prepared = match cluster {
@@ -75,7 +80,7 @@ impl Instance {
                 return Err(error.context("the database cannot be used"));
             }
         };
-        let mut opened = Self::from_parts(config, cluster, database);
+        let mut opened = Self::from_parts(roots, config, cluster, database);
         opened.migrated = migrated;
         Ok(opened)
     }
@@ -86,12 +91,18 @@ impl Instance {
     /// # Errors
     /// The database cannot be started or reached.
     pub async fn open_without_migrating(config: &Config) -> anyhow::Result<Self> {
+        let roots = config.roots()?;
         let (cluster, database) = connect(config).await?;
-        Ok(Self::from_parts(config, cluster, database))
+        Ok(Self::from_parts(roots, config, cluster, database))
     }
 
-    fn from_parts(config: &Config, cluster: Option<Cluster>, database: PgConnectOptions) -> Self {
-        let keyring = Keyring::new(config.keyring_path(), config.root_key_path());
+    fn from_parts(
+        roots: Roots,
+        config: &Config,
+        cluster: Option<Cluster>,
+        database: PgConnectOptions,
+    ) -> Self {
+        let keyring = Keyring::under(config.keyring_path(), roots);
         let store = Store::open(Settings {
             database: database.clone(),
             connections: config.connections,

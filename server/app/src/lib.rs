@@ -2,6 +2,7 @@
 //! have several entrances, settings, the opened ledger, background workers, the system clock, API key texts and
 //! signals.
 
+pub mod access_export;
 pub mod api_key;
 pub mod backups;
 pub mod bookings;

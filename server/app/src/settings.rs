@@ -54,7 +54,8 @@ pub async fn get(
         SettingName::Dispositions
         | SettingName::Annotations
         | SettingName::LeadScore
-        | SettingName::Contacts => Ok(store.call_settings(tenant_id).await?.setting(name)),
+        | SettingName::Contacts
+        | SettingName::Retention => Ok(store.call_settings(tenant_id).await?.setting(name)),
     }
 }
 

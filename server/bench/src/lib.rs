@@ -9,6 +9,7 @@ pub mod append;
 pub mod book;
 pub mod calls;
 mod catch_up;
+pub mod erase;
 pub mod ingest;
 pub mod latency;
 pub mod read;

@@ -165,7 +165,7 @@ pub struct StageCost {
 /// All results of a benchmark.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// `append`, `ingest`, `book`, `seal`, `rebuild`, `read` or `roll`.
+    /// `append`, `ingest`, `book`, `erase`, `seal`, `rebuild`, `read` or `roll`.
     pub bench: &'static str,
     /// Number of CPUs this process may use.
     pub cores: usize,

@@ -62,6 +62,7 @@ mod tests {
             (SettingName::Annotations, described::<AnnotationsSetting>()),
             (SettingName::LeadScore, described::<LeadScoreSetting>()),
             (SettingName::Contacts, described::<ContactsSetting>()),
+            (SettingName::Retention, described::<RetentionSetting>()),
         ] {
             let default = Setting::parse(name, BTreeMap::new()).expect("every field has a default");
             assert_eq!(described, names(&default.to_json()), "{name:?}");

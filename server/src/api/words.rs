@@ -126,7 +126,7 @@ words! {
     TenantStateName = "active" | "frozen" | "closed";
     /// Name of a setting.
     SettingWord = "plan" | "hours" | "resources" | "services" | "bookings" | "reminders"
-        | "dispositions" | "annotations" | "lead_score" | "contacts";
+        | "dispositions" | "annotations" | "lead_score" | "contacts" | "retention";
     /// Degree to which a limit of a plan is used.
     LimitLevel = "near" | "reached";
     /// Result of an informational message.
@@ -151,6 +151,14 @@ words! {
     ParkedOutcome = "folded" | "parked";
     /// Kind of an entry of a contact's timeline.
     TimelineKindName = "call" | "appointment" | "change" | "note" | "task";
+    /// State of an export of a person's data.
+    ExportStateName = "requested" | "ready" | "expired" | "failed" | "deleted";
+    /// Reason for which the file of an export was not made.
+    ExportFailureName = "interrupted" | "outdated" | "erased" | "incomplete" | "storage" | "unavailable";
+    /// Form of the file of an export.
+    ExportFormatName = "zip";
+    /// Class of data with a period of retention.
+    RetentionClassName = "calls" | "recordings" | "transcripts" | "contacts";
     /// Kind of a handle that a user adds or ends.
     HandleKindName = "phone" | "email" | "external_id";
     /// State of a version after a command.

@@ -22,6 +22,7 @@ Examples:
   call-ledger bench append --rows 5000000 --callers 32,512
   call-ledger bench ingest --rate 200 --seconds 60
   call-ledger bench book --servers 1,2
+  call-ledger bench erase --persons 1000
   call-ledger bench rebuild --tenants 1,1000
   call-ledger bench read --calls 10000,100000,1000000
   call-ledger bench roll --people 100000
@@ -34,6 +35,8 @@ pub(super) enum Command {
     Ingest(IngestArgs),
     /// Bookings for one time, for the times of one day, and by voice tools beside webhooks
     Book(BookArgs),
+    /// Erasures, from the request to the live certificate
+    Erase(EraseArgs),
     /// Sealing, opening and translating
     Seal(SealArgs),
     /// A rebuild of a read model from the log, compared with a bare reader of the log
@@ -102,6 +105,19 @@ pub(super) struct BookArgs {
     /// Duration of the bookings by tools, in seconds
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct EraseArgs {
+    /// Number of events of a person with many
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
+    events: u32,
+    /// Number of persons with many events, and as many with few, erased one after the other
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Number of persons that are erased together
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    persons: u16,
 }
 
 #[derive(Debug, clap::Args)]
@@ -206,6 +222,14 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
                 rounds: usize::from(args.rounds),
             };
             bench::book::run(config, &plan, step).await?
+        }
+        Command::Erase(args) => {
+            let plan = bench::erase::ErasePlan {
+                events: usize::try_from(args.events)?,
+                rounds: usize::from(args.rounds),
+                persons: usize::from(args.persons),
+            };
+            bench::erase::run(config, &plan, step).await?
         }
         Command::Seal(args) => bench::seal::run(&sample(args.sample.as_deref())?, step)?,
         Command::Rebuild(args) => {

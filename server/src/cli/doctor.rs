@@ -58,12 +58,12 @@ async fn examine(config: &Config) -> Vec<Check> {
                 "check the URL, the network and that the server runs".to_owned()
             };
             checks.push(Check::failed("database", place, format!("{error:#}"), todo));
-            checks.push(ledger::root_key(config, None));
+            checks.push(ledger::root_key(config, None).await);
         }
         Ok(instance) => {
             if !is_private && let Some(found) = pooler::check(&instance.database).await {
                 checks.push(found);
-                checks.push(ledger::root_key(config, None));
+                checks.push(ledger::root_key(config, None).await);
                 let _ = instance.close().await;
                 return checks;
             }
@@ -72,8 +72,8 @@ async fn examine(config: &Config) -> Vec<Check> {
                     ledger::check(config, &instance, &mut checks).await;
                     backups::check(config, &instance, &mut checks).await;
                 }
-                Schema::None => checks.push(ledger::root_key(config, Some(0))),
-                Schema::Unknown => checks.push(ledger::root_key(config, None)),
+                Schema::None => checks.push(ledger::root_key(config, Some(0)).await),
+                Schema::Unknown => checks.push(ledger::root_key(config, None).await),
             }
             if let Err(error) = instance.close().await {
                 let todo = "see its log, and look for processes that still use it";

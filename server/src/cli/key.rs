@@ -1,4 +1,6 @@
-//! `key create`, `key list` and `key revoke`.
+//! `key create`, `key list`, `key revoke` and `key rotate-root`.
+
+mod rotate_root;
 
 use std::collections::HashMap;
 
@@ -37,6 +39,9 @@ pub(super) enum Command {
 
 A running server refuses the key at once, five seconds later at the latest. Again: the same answer.")]
     Revoke(Revoke),
+    /// Replace the root key, while servers run
+    #[command(after_help = rotate_root::EXAMPLES)]
+    RotateRoot(rotate_root::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,6 +82,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
         Command::Create(create) => run_create(config, create).await,
         Command::List(list) => run_list(config, list).await,
         Command::Revoke(revoke) => run_revoke(config, KeyId(revoke.key_id)).await,
+        Command::RotateRoot(args) => rotate_root::run(config, args).await,
     }
 }
 

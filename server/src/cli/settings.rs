@@ -12,7 +12,7 @@ use crate::instance::Instance;
 
 /// Help of the name of a setting.
 const NAME: &str = "Name of the setting: plan, hours, resources, services, bookings, reminders, dispositions, \
-                    annotations, lead_score or contacts";
+                    annotations, lead_score, contacts or retention";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -1,6 +1,7 @@
 //! `subject`: persons, for the rights over their data. No command prints a name, number or address.
 
 mod erase;
+mod export;
 mod find;
 mod rights;
 
@@ -25,6 +26,14 @@ Lists every person with the number. Other users of this machine can see the argu
     #[command(after_help = "Example:
   call-ledger subject show 01a1fcae-… --tenant acme")]
     Show(OneSubject),
+    /// Write everything the log has about a person into a file that is encrypted to a passphrase
+    #[command(after_help = "Examples:
+  call-ledger subject export 01a1fcae-… --tenant acme --out person.age
+  call-ledger subject export 01a1fcae-… --tenant acme --passphrase-file passphrase.txt
+
+The file is a zip, encrypted in the format of age: `age -d person.age > person.zip` opens it. Without
+--passphrase-file a passphrase is generated and printed once.")]
+    Export(export::Args),
     /// Erase a person: destroy the keys of the person's data, and issue a certificate
     #[command(after_help = "Examples:
   call-ledger subject erase 01a1fcae-… --tenant acme --ground 17.1.a --yes
@@ -85,6 +94,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<Ex
     match command {
         Command::Find(args) => find::run(config, args).await,
         Command::Show(one) => find::run_show(config, one).await,
+        Command::Export(args) => export::run(config, args).await,
         Command::Erase(args) => erase::run(config, args).await,
         Command::Hold(args) => rights::run_hold(config, args).await,
         Command::Release(args) => rights::run_release(config, args).await,

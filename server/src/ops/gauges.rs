@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 use projections::Progress;
 use projections::versions::State;
 
-use super::{check_keyring, in_time};
+use super::{OK, check_keyring, in_time, journal};
 use crate::app::App;
 
 /// Measures and sets the gauges. A gauge without an answer in time keeps its previous value.
@@ -24,6 +24,7 @@ pub(super) async fn measure(app: &App) {
     ready("database", migrated.is_some());
     ready("migrations", migrated == Some(true));
     ready("keyring", check_keyring(store, migrated.is_some()).await.is_ok());
+    ready("journal", journal(store).await == OK);
     if migrated != Some(true) {
         return;
     }

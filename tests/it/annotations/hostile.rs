@@ -170,7 +170,7 @@ fn a_number_of_a_context_that_would_not_be_kept_is_refused_by_field() {
             assert_eq!(answer["errors"][0]["pointer"], pointer, "{body}: {answer}");
         }
         // Each is the shortest text of a number, as programs write it.
-        let kept = r#"{"a":18446744073709551615,"b":[-9223372036854775808,0.1,1e+300],"c":[0.30000000000000004,2.2250738585072014e-308,5e-324,-4.35,1.7976931348623157e+308,0.12345678901234568,9007199254740992.0]}"#;
+        let kept = r#"{"a":18446744073709551615,"b":[-9223372036854775808,0.1,1e+300],"c":[0.30000000000000004,2.2250738585072014e-308,5e-324,-4.35,1.7976931348623157e+308,0.12345678901234568,9007199254740992.0,31.245270191439438,121.48791951161945]}"#;
         assert_eq!(put(kept).await.status().as_u16(), 200);
         one.tenant.settle().await;
         let path = format!("/v1/calls/{}", one.call);

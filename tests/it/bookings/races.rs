@@ -121,8 +121,11 @@ fn known_schedules_follow_other_servers_and_a_restored_database() {
             superuser.execute(sqlx::AssertSqlSafe(statement)).await.expect("a superuser may");
         }
         assert!(is_taken(book(0, 6, 0).await), "booked before the state that was restored");
-        book(0, 7, 120).await.expect("free in the state that was restored");
-        book(1, 8, 60).await.expect("free in the state that was restored");
-        assert!(is_taken(book(1, 9, 120).await));
+        // As many events as the other server knows, and one more.
+        for (number, minutes) in [(7, 180), (8, 240), (9, 300), (10, 360)] {
+            book(0, number, minutes).await.expect("free in the state that was restored");
+        }
+        assert!(is_taken(book(1, 11, 180).await), "booked after the state that was restored");
+        book(1, 12, 60).await.expect("free in the state that was restored");
     });
 }

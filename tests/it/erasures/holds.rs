@@ -126,6 +126,15 @@ fn a_restricted_person_gets_nothing_new_on_any_server_until_it_is_lifted() {
             // The name is known from the calls before.
             assert_eq!(page["data"][0]["customer"]["phone"], Value::Null, "{page}");
         }
+        // What is stored is shown with scope compliance only.
+        let reader = one.key(here.tenant.tenant_id, &["personal"]).await;
+        let (_, page) = here.tenant.get_with(&reader, "/v1/calls?provider_call_id=c-1").await;
+        let masked = json!({ "contact_id": anna, "restricted": true });
+        assert_eq!(page["data"][0]["customer"], masked, "{page}");
+        let page = here.get("/v1/calls?provider_call_id=c-1").await;
+        assert_eq!(page["data"][0]["customer"]["name"], "Anna Example", "{page}");
+        let (_, contact) = here.tenant.get_with(&reader, &format!("/v1/contacts/{anna}")).await;
+        assert_eq!((&contact["restricted"], &contact["name"]), (&json!(true), &Value::Null));
         let change = json!({ "name": "Anna Sample" });
         let answer = here.ask(Method::PATCH, &format!("/v1/contacts/{anna}"), &change).await;
         assert_eq!(answer.0, 409, "{}", answer.1);

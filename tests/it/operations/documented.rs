@@ -50,7 +50,7 @@ fn every_metric_is_documented_and_every_documented_metric_is_served() {
             assert_eq!(metrics.matches(&help).count(), 1, "no HELP of {name}");
             assert!(kind != "summary" && kind != "untyped", "{name} is a {kind}");
         }
-        for part in ["database", "migrations", "keyring"] {
+        for part in ["database", "migrations", "keyring", "journal"] {
             let line = format!("ledger_ready{{part=\"{part}\"}} 1");
             assert!(metrics.contains(&line), "no {line} in {metrics}");
         }

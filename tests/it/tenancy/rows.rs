@@ -114,6 +114,8 @@ async fn insert_exceptional_rows(superuser: &mut PgConnection, tenant_id: Tenant
         // The product creates no links any more and keeps the old ones.
         "insert into vault.links values ($1, gen_random_uuid(), gen_random_uuid(), now())",
         "insert into vault.fences values ($1, gen_random_uuid(), gen_random_uuid(), 1, now())",
+        "insert into ledger.access_exports
+         values ($1, gen_random_uuid(), gen_random_uuid(), now(), now(), null, now(), null)",
     ] {
         let done = sqlx::query(statement).bind(tenant_id.0).execute(&mut *superuser);
         done.await.expect("a row");
@@ -335,6 +337,7 @@ fn the_application_role_writes_through_functions_only_and_inserts_into_the_vault
                 "update vault.contact_names set token = token",
                 "update vault.fences set destroyed_at = null",
                 "delete from vault.fences",
+                "delete from ledger.access_exports",
                 "delete from ledger.quarantine",
                 "update ledger.source_counts set count = 0",
                 "insert into ledger.source_counts select * from ledger.source_counts",

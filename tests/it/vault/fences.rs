@@ -174,8 +174,19 @@ fn a_lifted_fence_leaves_a_restricted_subject() {
             vault.lift_fence(tenant_id, ERASURE).await.expect("it is lifted");
         }
         assert_eq!(states(&mut conn, subject_id).await, [("restricted".to_owned(), false)]);
-        for call in tenant.calls().await {
-            assert!(call["customer"]["name"].is_string(), "{call}");
+        // The data are stored and shown for the rights of the person only.
+        let officer = server.key(tenant_id, &["personal", "compliance"]).await;
+        for (key, is_shown) in [(&tenant.key, false), (&officer, true)] {
+            let (status, page) = tenant.get_with(key, "/v1/calls").await;
+            assert_eq!(status, 200, "{page}");
+            for call in page["data"].as_array().expect("a list") {
+                let customer = &call["customer"];
+                if call["provider_call_id"] == "untouched" {
+                    continue;
+                }
+                assert_eq!(customer["name"].is_string(), is_shown, "{call}");
+                assert_eq!(customer["restricted"] == true, !is_shown, "{call}");
+            }
         }
         let posted = post_report(&tenant, "later", &person("+15550100155")).await;
         assert_without_sections(&mut conn, &tenant, &posted).await;

@@ -3,7 +3,9 @@
 use super::CallSettings;
 use crate::aggregate::{Aggregate, Decided, Stream};
 use crate::envelope::StreamKind;
-use crate::event::{AnnotationsSet, ContactsSet, DispositionsSet, LeadScoreSet, TenantEvent};
+use crate::event::{
+    AnnotationsSet, ContactsSet, DispositionsSet, LeadScoreSet, RetentionSet, TenantEvent,
+};
 use crate::ids::TenantId;
 use crate::settings::CallSetting;
 
@@ -36,6 +38,7 @@ impl Aggregate for CallSettingsChange {
             CallSetting::Annotations(lists) => TenantEvent::AnnotationsSet(AnnotationsSet(lists)),
             CallSetting::LeadScore(rules) => TenantEvent::LeadScoreSet(LeadScoreSet(rules)),
             CallSetting::Contacts(contacts) => TenantEvent::ContactsSet(ContactsSet(contacts)),
+            CallSetting::Retention(policy) => TenantEvent::RetentionSet(RetentionSet(policy)),
         };
         let mut after = state.clone();
         Self::evolve(&mut after, &event);
@@ -58,6 +61,7 @@ impl Aggregate for CallSettingsChange {
             TenantEvent::AnnotationsSet(set) => state.annotations = set.0.clone(),
             TenantEvent::LeadScoreSet(set) => state.lead_score = set.0.clone(),
             TenantEvent::ContactsSet(set) => state.contacts = set.0.clone(),
+            TenantEvent::RetentionSet(set) => state.retention = set.0,
             _ => return,
         }
         state.version += 1;

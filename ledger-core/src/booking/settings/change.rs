@@ -41,7 +41,8 @@ impl Values {
             | SettingName::Dispositions
             | SettingName::Annotations
             | SettingName::LeadScore
-            | SettingName::Contacts => return None,
+            | SettingName::Contacts
+            | SettingName::Retention => return None,
             SettingName::Hours => BookingSetting::Hours(self.hours),
             SettingName::Resources => BookingSetting::Resources(self.resources),
             SettingName::Services => BookingSetting::Services(self.services),
@@ -76,8 +77,8 @@ impl Aggregate for BookingSettingsChange {
         vec![Stream::new(tenant_id.settings_stream(), StreamKind::Tenant)]
     }
 
-    /// Decides on a setting beside the others: a service takes place on resources that there are. Services
-    /// of earlier releases may name others, and keep them until the services are set.
+    /// Checks a setting against the others: the resources of a service have to exist. Services that an
+    /// earlier release recorded may name missing resources until the services are set again.
     fn decide(
         state: &Values,
         command: &SetBookingSetting,

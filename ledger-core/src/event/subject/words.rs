@@ -75,6 +75,9 @@ impl Ground {
 }
 
 impl Term {
+    /// The term of a request for a copy of the data, as that of an erasure (Article 12(3)).
+    pub const ACCESS: Self = Self { months: 1, further: 2 };
+
     /// Returns the end of the term of a request. Never later than the law allows: it is the time of
     /// day of the receipt, and not the end of that day.
     #[must_use]

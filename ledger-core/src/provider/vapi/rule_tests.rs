@@ -25,8 +25,7 @@ fn the_message_has_precedence_over_its_artifact_and_that_over_the_snapshot() {
         assert_eq!(transcript(empty).as_deref(), Some("b"), "{empty}");
     }
     assert_eq!(ended(&body("")).ended_reason.as_deref(), Some("old"));
-    let result = ended(&body(r#""endedReason":"new","#));
-    assert_eq!(result.ended_reason.as_deref(), Some("new"));
+    assert_eq!(ended(&body(r#""endedReason":"new","#)).ended_reason.as_deref(), Some("new"));
 }
 
 #[test]

@@ -119,6 +119,6 @@ fn may_concern_one_tenant(error: &VaultError) -> bool {
     match error {
         VaultError::Keyring(_) | VaultError::Corrupt { .. } => true,
         VaultError::Database(error) => error.as_database_error().is_some(),
-        VaultError::Overloaded => false,
+        VaultError::Overloaded | VaultError::Refused(_) => false,
     }
 }

@@ -118,7 +118,7 @@ async fn vault_set(
     name: &str,
 ) -> Result<VaultExport, BackupError> {
     let vault = store.export_vault(dir).await?;
-    let journal = config.data_dir.join(JOURNAL_DIR);
+    let journal = config.journal_path();
     if journal.exists() {
         let unfinished = dir.join(format!("{UNFINISHED}{JOURNAL_COPY}{name}"));
         places::copy_dir(&journal, &unfinished)?;
@@ -128,12 +128,17 @@ async fn vault_set(
         places::sync(dir)?;
     }
     keep_newest_exports(dir, KEPT_EXPORTS)?;
-    let mut copies = entries(dir, JOURNAL_COPY)?;
+    let mut copies = journal_copies(dir)?;
     copies.truncate(copies.len().saturating_sub(KEPT_EXPORTS));
     for old in copies.into_iter().chain(entries(dir, UNFINISHED)?) {
         remove_dir(&old)?;
     }
     Ok(vault)
+}
+
+/// The copies of the journal in a directory, oldest first.
+pub(super) fn journal_copies(dir: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    entries(dir, JOURNAL_COPY)
 }
 
 /// The entries of a directory whose names begin like this, in the order of names.

@@ -4,16 +4,18 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use ledger_store::embedded::{
     Durability, Recovered, Restoration, check_base_backup, restore as replay,
 };
+use ledger_store::reconcile::Reconciled;
 use ledger_store::vault::export::{VaultImport, vault_exports};
 
 use super::BackupError;
-use super::create::JOURNAL_DIR;
+use super::create::{JOURNAL_DIR, journal_copies};
 use super::manifest::{BASE_DIR, Manifest, find_for, sha256};
-use super::places::WAL_DIR;
+use super::places::{WAL_DIR, copy_dir};
 use crate::config::Config;
 use crate::instance::{Instance, cluster_settings};
 
@@ -38,6 +40,8 @@ pub struct Restored {
     pub recovered: Recovered,
     /// The vault export that was imported.
     pub vault_export: Option<(PathBuf, VaultImport)>,
+    /// What the erasure journal destroyed again.
+    pub reconciled: Reconciled,
     /// Files of the live data directory that the new one refers to.
     pub linked: Vec<PathBuf>,
 }
@@ -84,15 +88,31 @@ pub async fn restore(
     check(config, &dir, &manifest).await?;
     let recovered = replay_into(config, &dir, source, until).await?;
     let linked = link_keys(config, source)?;
+    copy_journal(config, source)?;
     let instance = Instance::open_as(config, "call-ledger restore").await?;
-    let imported = match &export {
-        Some(path) => Some(instance.store.import_vault(path).await),
+    let brought = bring_up_to_date(&instance, export.as_deref()).await;
+    let closed = instance.close().await;
+    let (imported, reconciled) = brought.with_context(|| {
+        format!(
+            "the data were restored, and erasures since are not applied; run call-ledger --data-dir {} \
+             restore reconcile --yes",
+            config.data_dir.display()
+        )
+    })?;
+    closed?;
+    Ok(Restored { manifest, recovered, vault_export: export.zip(imported), reconciled, linked })
+}
+
+/// Imports the vault export, and destroys again what the journal names.
+async fn bring_up_to_date(
+    instance: &Instance,
+    export: Option<&Path>,
+) -> anyhow::Result<(Option<VaultImport>, Reconciled)> {
+    let imported = match export {
+        Some(path) => Some(instance.store.import_vault(path).await?),
         None => None,
     };
-    let closed = instance.close().await;
-    let imported = imported.transpose().map_err(BackupError::from)?;
-    closed?;
-    Ok(Restored { manifest, recovered, vault_export: export.zip(imported), linked })
+    Ok((imported, instance.store.reconcile().await?))
 }
 
 /// Restores the data alone: neither keys nor the vault export.
@@ -124,7 +144,7 @@ fn link_keys(config: &Config, source: &Source) -> Result<Vec<PathBuf>, BackupErr
         ("keyring", config.keyring.is_none()),
         ("root.key", config.root_key.is_none()),
         ("signing.key", true),
-        (JOURNAL_DIR, true),
+        (JOURNAL_DIR, config.journal.is_none()),
     ];
     for (name, is_default) in wanted {
         let (target, link) = (live.join(name), config.data_dir.join(name));
@@ -134,4 +154,17 @@ fn link_keys(config: &Config, source: &Source) -> Result<Vec<PathBuf>, BackupErr
         }
     }
     Ok(linked)
+}
+
+/// Copies the newest copy of the journal, if the new directory has none. Unlike a key, it may be
+/// copied.
+fn copy_journal(config: &Config, source: &Source) -> Result<(), BackupError> {
+    let journal = config.journal_path();
+    if fs::symlink_metadata(&journal).is_ok() {
+        return Ok(());
+    }
+    match journal_copies(&source.vault)?.pop() {
+        Some(newest) => copy_dir(&newest, &journal),
+        None => Ok(()),
+    }
 }

@@ -84,7 +84,17 @@ impl Setting {
             ..setting(
                 "root_key",
                 "CALL_LEDGER_ROOT_KEY",
-                "The root key's file. Without it `root.key` in the data directory.",
+                "The root key's file, or the URL of a key in the transit engine of a Vault server, such as \
+                 `https://vault.example.com:8200/v1/transit/keys/call-ledger`. Without it `root.key` in the \
+                 data directory.",
+            )
+        },
+        Self {
+            flag: Some("--root-key-token"),
+            ..setting(
+                "root_key_token",
+                "CALL_LEDGER_ROOT_KEY_TOKEN",
+                "The file with the token for the Vault server; read for each request, so that it can be renewed.",
             )
         },
         Self {
@@ -102,6 +112,15 @@ impl Setting {
                 "CALL_LEDGER_JOURNAL",
                 "The directory of the erasure journal, which all servers of a database share. Without it \
                  `journal` in the data directory.",
+            )
+        },
+        Self {
+            flag: Some("--exports"),
+            ..setting(
+                "exports",
+                "CALL_LEDGER_EXPORTS",
+                "The directory of the files of exports, which servers of one database share. Without it \
+                 `exports` in the data directory.",
             )
         },
         Self {

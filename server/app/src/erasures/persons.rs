@@ -23,10 +23,10 @@ pub struct PersonStreams {
 pub struct OpenErasure {
     /// The erasure.
     pub of: ErasureRef,
-    /// Whether it waits for a legal hold or a retention duty.
-    pub is_deferred: bool,
-    /// Whether it waits for the epoch roll: the live certificate was issued.
+    /// Whether the live certificate was issued.
     pub is_certified: bool,
+    /// Whether the next step is the epoch roll.
+    pub awaits_roll: bool,
     /// Receipt of the request.
     pub received_at: DateTime<Utc>,
     /// End of the term.

@@ -79,7 +79,10 @@ impl ErasureProcess {
         let of = ErasureRef { tenant_id, subject_id, erasure_id };
         let can_seal = subject.sealing_key().is_some();
         if text.is_some() && !can_seal {
-            // An erased or merged person is refused by that name.
+            // The command ran before, or an erased or merged person is refused by that name.
+            if let Some(requested) = self.requested(of, None).await? {
+                return Ok(requested);
+            }
             self.refuse_by_name(of).await?;
             return Err(ErasureError::TextNotSealed);
         }
@@ -95,11 +98,22 @@ impl ErasureProcess {
         let action = (ErasureAction::Request(new), sealing);
         let executed = self.execute(by, tenant_id, subject_id, action).await?;
         self.decide(of).await?;
-        let rights = self.store.rights(tenant_id, subject_id).await?;
-        let erasure = rights.state.erasure(erasure_id).ok_or(ErasureError::NotFound)?;
         tracing::info!(%subject_id, %erasure_id, "erasure.requested");
-        let (state, due_at) = (erasure.phase.state(), erasure.due_at);
-        Ok(Requested { of, state, due_at, position: executed.position })
+        self.requested(of, executed.position).await?.ok_or(ErasureError::NotFound)
+    }
+
+    /// Returns an erasure as it is now; `None` if it was not requested.
+    async fn requested(
+        &self,
+        of: ErasureRef,
+        position: Option<Position>,
+    ) -> Result<Option<Requested>, ErasureError> {
+        let rights = self.store.rights(of.tenant_id, of.subject_id).await?;
+        let erasure = rights.state.erasure(of.erasure_id);
+        Ok(erasure.map(|erasure| {
+            let (state, due_at) = (erasure.phase.state(), erasure.due_at);
+            Requested { of, state, due_at, position }
+        }))
     }
 
     /// Fails with the reason for which another request of the person is refused, if there is one.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ledger_core::ids::{ErasureId, TenantId};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -20,8 +21,9 @@ const OF_TENANT: i64 = 64;
 const IN_LOOK: i64 = 1_024;
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// Time until an erasure that waits for a hold or a roll is looked at again.
-const RECHECK: Duration = Duration::from_secs(10);
+/// Time until an erasure that waits for a hold or a roll is looked at again. The release of a hold decides it at
+/// once.
+const RECHECK: Duration = Duration::from_secs(30);
 /// Delay after the first failure of an erasure; each further one doubles it.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// Longest delay after a failure.
@@ -108,13 +110,33 @@ impl ErasureWorker {
         match self.process.persons.open(OF_TENANT, IN_LOOK).await {
             Ok(open) => {
                 note_terms(&open, self.process.store.clock().now());
-                open.into_iter().map(|one| one.of).collect()
+                self.without_waiting(open).await
             }
             Err(error) => {
                 tracing::warn!(error = %error, "erasure.open_not_read");
                 Vec::new()
             }
         }
+    }
+
+    /// Leaves out those that wait for the roll, with one query for each tenant.
+    async fn without_waiting(&self, open: Vec<OpenErasure>) -> Vec<ErasureRef> {
+        let (waiting, mut next): (Vec<OpenErasure>, Vec<OpenErasure>) =
+            open.into_iter().partition(|one| one.awaits_roll);
+        let mut by_tenant: HashMap<TenantId, Vec<OpenErasure>> = HashMap::new();
+        for one in waiting {
+            by_tenant.entry(one.of.tenant_id).or_default().push(one);
+        }
+        for (tenant_id, waiting) in by_tenant {
+            let ids: Vec<ErasureId> = waiting.iter().map(|one| one.of.erasure_id).collect();
+            match self.process.store.vault().rolled_erasures(tenant_id, &ids).await {
+                Ok(rolled) => next.extend(
+                    waiting.into_iter().filter(|one| rolled.contains_key(&one.of.erasure_id)),
+                ),
+                Err(error) => tracing::warn!(error = %error, "erasure.rolls_not_read"),
+            }
+        }
+        next.into_iter().map(|one| one.of).collect()
     }
 
     /// Marks an erasure as running; false if it runs, or waits.
@@ -134,7 +156,9 @@ impl ErasureWorker {
         let last = ledger_core::erasure::Step::Erased;
         match timeout(TIMEOUT, self.process.run_to(of, last)).await {
             Ok(Ok(Progress::Advanced | Progress::Ended)) => guard.done(None),
-            Ok(Ok(_)) => guard.done(Some(RECHECK)),
+            // The verification is repeated with the delays of failures.
+            Ok(Ok(Progress::Findings(_))) => {}
+            Ok(Ok(Progress::Deferred | Progress::AwaitsRoll)) => guard.done(Some(RECHECK)),
             Ok(Err(error)) => {
                 let code = error.code();
                 tracing::warn!(erasure_id = %of.erasure_id, code, error = %error, "erasure.step_failed");
@@ -210,7 +234,7 @@ fn share(one: &OpenErasure, now: DateTime<Utc>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use ledger_core::ids::{ErasureId, SubjectId, TenantId};
+    use ledger_core::ids::SubjectId;
     use uuid::Uuid;
 
     use super::*;
@@ -224,8 +248,8 @@ mod tests {
                 subject_id: SubjectId(Uuid::nil()),
                 erasure_id: ErasureId(Uuid::nil()),
             },
-            is_deferred: false,
             is_certified: false,
+            awaits_roll: false,
             received_at: at("2026-03-01T00:00:00Z"),
             due_at: at("2026-03-31T00:00:00Z"),
         };

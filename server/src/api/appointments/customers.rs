@@ -51,7 +51,7 @@ pub(super) async fn open_customers(
 /// Merges the sections about the contact, which are ordered by precedence.
 fn merge(contact_id: Uuid, sections: impl Iterator<Item = OpenedSection>) -> Parties {
     let mut parties = Parties::default();
-    let (mut erased, mut clear) = (0, 0);
+    let (mut erased, mut restricted, mut clear) = (0, 0, 0);
     for section in sections {
         // The party of a call may be that of several people.
         if section.subject_id.0 != contact_id {
@@ -65,9 +65,11 @@ fn merge(contact_id: Uuid, sections: impl Iterator<Item = OpenedSection>) -> Par
                 merge_party(&mut parties.merged, party);
             }
             Opened::Erased => erased += 1,
+            Opened::Restricted => restricted += 1,
             Opened::Corrupt => report_corrupt_section("party"),
         }
     }
-    parties.is_erased = erased > 0 && clear == 0;
+    parties.is_erased = erased > 0 && clear == 0 && restricted == 0;
+    parties.is_restricted = restricted > 0 && clear == 0;
     parties
 }

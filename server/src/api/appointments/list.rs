@@ -103,7 +103,7 @@ pub async fn handler(
     let booked: Vec<i64> = rows.iter().map(|row| row.appointment.booked_position).collect();
     let bookings = booking_events(&read::at_positions(&mut tx, &booked).await?);
     drop(tx);
-    let (vault, tenant_id) = (app.store.vault(), caller.tenant_id());
+    let (vault, tenant_id) = (&app.vault_of(&caller), caller.tenant_id());
     let mut parties = open_customers(vault, tenant_id, &rows, Some(&bookings)).await?;
     let contacts = rows.iter().map(|row| row.appointment.contact_id);
     add_parties(&app, tenant_id, contacts.zip(&mut parties)).await?;

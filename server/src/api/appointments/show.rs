@@ -67,7 +67,7 @@ pub async fn handler(
     let is_personal = caller.has(Scope::Personal);
     let events = read::at_positions(&mut tx, &[listed.appointment.booked_position]).await?;
     drop(tx);
-    let (vault, tenant_id) = (app.store.vault(), caller.tenant_id());
+    let (vault, tenant_id) = (&app.vault_of(&caller), caller.tenant_id());
     let bookings = booking_events(&events);
     let all = std::slice::from_ref(&listed);
     let opened = open_customers(vault, tenant_id, all, Some(&bookings)).await?;
@@ -112,7 +112,7 @@ async fn open_details(
         }
         match section.plain.parse(|plain| serde_json::from_slice(plain.as_revealed()).ok()) {
             Opened::Clear(clear) => details = clear,
-            Opened::Erased => {}
+            Opened::Erased | Opened::Restricted => {}
             Opened::Corrupt => report_corrupt_section("details"),
         }
     }

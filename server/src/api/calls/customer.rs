@@ -18,6 +18,10 @@ pub struct Customer {
     /// True if the person's key is destroyed, so that the fields cannot be read any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
+    /// True if the processing of the person's data is restricted (Article 18 GDPR), and the key lacks scope
+    /// `compliance`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restricted: bool,
     /// Name as reported by the platform or a tool.
     #[serde(skip_serializing_if = "Masked::is_hidden")]
     #[schema(value_type = Option<String>)]
@@ -68,6 +72,9 @@ impl Customer {
         if parties.is_erased {
             return Self { contact_id, erased: true, ..Self::default() };
         }
+        if parties.is_restricted {
+            return Self { contact_id, restricted: true, ..Self::default() };
+        }
         let party = &parties.merged;
         // A SIP address with a phone number counts as that number.
         let phone = party
@@ -79,6 +86,7 @@ impl Customer {
         Self {
             contact_id,
             erased: false,
+            restricted: false,
             name: clear(&party.name),
             phone: Masked::Value(if is_personal { phone } else { masked }),
             email: clear(&party.email),

@@ -129,7 +129,7 @@ pub async fn handler(
     let _permit = app.read_budget.open_permit().await;
     let mut opened = OpenedEvents::default();
     if is_personal {
-        opened = open_events(app.store.vault(), tenant_id, &events, PAGE).await?;
+        opened = open_events(&app.vault_of(&caller), tenant_id, &events, PAGE).await?;
         // The page ends where its budget is used up; the cursor continues after it.
         has_more |= opened.events.len() < events.len();
         events.truncate(opened.events.len());

@@ -128,7 +128,7 @@ pub async fn handler(
     let next_cursor = next_cursor(&rows, page.has_more, cursor_of);
 
     let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
-    let mut parties = open_parties(app.store.vault(), caller.tenant_id(), &sealed).await?;
+    let mut parties = open_parties(&app.vault_of(&caller), caller.tenant_id(), &sealed).await?;
     let is_personal = caller.has(Scope::Personal);
     if is_personal {
         let contacts = rows.iter().map(|row| row.call.contact_id().map(|contact| contact.0));

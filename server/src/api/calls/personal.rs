@@ -26,6 +26,8 @@ pub struct Parties {
     pub merged: Party,
     /// True if every section about the party is erased.
     pub is_erased: bool,
+    /// True if every section about the party is of a person whose data the caller may not see now.
+    pub is_restricted: bool,
     /// True if a section is damaged or was copied there. Nothing is added from elsewhere then.
     pub is_corrupt: bool,
     /// Subjects of the opened sections, for the audit event.
@@ -55,8 +57,7 @@ pub async fn open_parties(
 /// Merges the sections, which are ordered by precedence, into the first known value of each field.
 fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
     let mut parties = Parties::default();
-    let mut erased = 0;
-    let mut clear = 0;
+    let (mut erased, mut restricted, mut clear) = (0, 0, 0);
     for section in sections {
         if !call.parties().iter().any(|claim| claim.event_id == section.event_id) {
             report_corrupt_section("party");
@@ -75,13 +76,15 @@ fn merge(call: &Call, sections: Vec<OpenedSection>) -> Parties {
                 merge_party(&mut parties.merged, party);
             }
             Opened::Erased => erased += 1,
+            Opened::Restricted => restricted += 1,
             Opened::Corrupt => {
                 report_corrupt_section("party");
                 parties.is_corrupt = true;
             }
         }
     }
-    parties.is_erased = erased > 0 && clear == 0;
+    parties.is_erased = erased > 0 && clear == 0 && restricted == 0;
+    parties.is_restricted = restricted > 0 && clear == 0;
     parties
 }
 
@@ -122,6 +125,9 @@ pub struct OpenedEvent {
     /// True if the key of a section is destroyed.
     #[serde(rename = "erased", skip_serializing_if = "std::ops::Not::not")]
     pub is_erased: bool,
+    /// True if the processing of the person's data is restricted, and the caller may not see them.
+    #[serde(rename = "restricted", skip_serializing_if = "std::ops::Not::not")]
+    pub is_restricted: bool,
     /// True if a section failed authentication.
     #[serde(rename = "corrupt", skip_serializing_if = "std::ops::Not::not")]
     pub is_corrupt: bool,
@@ -246,6 +252,10 @@ impl OpenedEvent {
             Opened::Clear(plain) => plain.reveal(),
             Opened::Erased => {
                 self.is_erased = true;
+                return;
+            }
+            Opened::Restricted => {
+                self.is_restricted = true;
                 return;
             }
             Opened::Corrupt => {

@@ -96,7 +96,7 @@ pub async fn handler(
     let called_before = called_before(&mut tx, (call_id, &call), until).await?;
     let actors = read_actors(&mut tx, &annotations::view::actor_positions(&call)).await?;
     drop(tx);
-    let vault = app.store.vault();
+    let vault = &app.vault_of(&caller);
     let tenant_id = caller.tenant_id();
     let settings = app.store.call_settings(tenant_id).await?;
     let reservation = app.read_budget.reservation(tenant_id).await?;

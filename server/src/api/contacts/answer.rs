@@ -28,7 +28,7 @@ pub(super) async fn answer(
     let listed = current(&mut tx, contact_id.0, part.map(|part| part.0)).await?;
     drop(tx);
     let listed = listed.ok_or_else(not_found)?;
-    let opened = open(app.store.vault(), tenant_id, std::slice::from_ref(&listed)).await;
+    let opened = open(&app.vault_of(caller), tenant_id, std::slice::from_ref(&listed)).await;
     let opened = opened.unwrap_or_default().pop().unwrap_or_default();
     let mut is_personal = caller.has(Scope::Personal) && !opened.subjects.is_empty();
     if is_personal {

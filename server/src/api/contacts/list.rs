@@ -104,7 +104,7 @@ pub async fn handler(
     let size = PageSize { rows: limit.rows(), bytes: ROWS };
     let Page { rows, has_more } = list(&mut tx, &filter, after, size).await?;
     drop(tx);
-    let (vault, tenant_id) = (app.store.vault(), caller.tenant_id());
+    let (vault, tenant_id) = (&app.vault_of(&caller), caller.tenant_id());
     let opened = open(vault, tenant_id, &rows).await?;
     let is_personal = caller.has(Scope::Personal);
     if is_personal && !rows.is_empty() {

@@ -107,6 +107,7 @@ fn is_untold(parties: &Parties) -> bool {
 fn take(parties: &mut Parties, opened: &OpenedContact) {
     parties.merged = opened.party.clone();
     parties.is_erased = opened.is_erased;
+    parties.is_restricted = opened.is_restricted;
     parties.subjects.clone_from(&opened.subjects);
 }
 

@@ -22,6 +22,8 @@ pub(super) struct OpenedContact {
     pub(super) custom: CustomFields,
     /// True if every section is erased.
     pub(super) is_erased: bool,
+    /// True if every section is of a person whose data the caller may not see now.
+    pub(super) is_restricted: bool,
     /// Subjects of the opened sections, for the audit event.
     pub(super) subjects: Vec<SubjectId>,
 }
@@ -58,7 +60,7 @@ fn merge(listed: &ListedContact, members: Vec<(&Contact, Vec<OpenedSection>)>) -
     let mut parties: HashMap<Uuid, Party> = HashMap::new();
     let mut customs: HashMap<Uuid, CustomFields> = HashMap::new();
     let mut opened = OpenedContact::default();
-    let (mut erased, mut clear) = (0, 0);
+    let (mut erased, mut restricted, mut clear) = (0, 0, 0);
     for (member, sections) in members {
         for section in sections {
             // A section about another person was copied there.
@@ -81,6 +83,10 @@ fn merge(listed: &ListedContact, members: Vec<(&Contact, Vec<OpenedSection>)>) -
                     erased += 1;
                     true
                 }
+                Opened::Restricted => {
+                    restricted += 1;
+                    true
+                }
                 Opened::Corrupt => false,
             };
             if !is_read {
@@ -88,7 +94,8 @@ fn merge(listed: &ListedContact, members: Vec<(&Contact, Vec<OpenedSection>)>) -
             }
         }
     }
-    opened.is_erased = erased > 0 && clear == 0;
+    opened.is_erased = erased > 0 && clear == 0 && restricted == 0;
+    opened.is_restricted = restricted > 0 && clear == 0;
     let party = |field| parties.get(&newest(listed, field)?.event_id?);
     opened.party = Party {
         name: party(ContactField::Name).and_then(|party| party.name.clone()),

@@ -61,7 +61,8 @@ pub async fn handler(
     let (mut tx, reached) = begin_analytics_read(&app, &caller, MODELS, min_position).await?;
     let listed = find(&mut tx, contact_id).await?.ok_or_else(not_found)?;
     drop(tx);
-    let all = open(app.store.vault(), caller.tenant_id(), std::slice::from_ref(&listed)).await?;
+    let all =
+        open(&app.vault_of(&caller), caller.tenant_id(), std::slice::from_ref(&listed)).await?;
     let opened = all.into_iter().next().unwrap_or_default();
     let is_personal = caller.has(Scope::Personal);
     if is_personal {

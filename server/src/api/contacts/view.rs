@@ -61,6 +61,10 @@ pub struct ContactView {
     no_shows: i64,
     /// True if its key is destroyed, so that the fields cannot be read any more.
     erased: bool,
+    /// True if the processing of the person's data is restricted, and the key lacks scope `compliance`; absent
+    /// otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    restricted: bool,
 }
 
 impl ContactView {
@@ -112,6 +116,7 @@ impl ContactView {
             appointments: figures.appointments,
             no_shows: figures.no_shows,
             erased: opened.is_erased,
+            restricted: opened.is_restricted,
         }
     }
 }

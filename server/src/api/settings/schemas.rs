@@ -30,6 +30,8 @@ pub enum SettingValue {
     LeadScore(LeadScoreSetting),
     /// `contacts`
     Contacts(ContactsSetting),
+    /// `retention`
+    Retention(RetentionSetting),
 }
 
 /// The catalogue of dispositions; eight by default. A call keeps a disposition that is taken out later.
@@ -78,6 +80,25 @@ pub struct ContactsSetting {
     /// about a person are refused.
     #[schema(max_items = 100)]
     clear_custom_fields: Option<Vec<String>>,
+}
+
+/// Days after which data of a class are due to be erased; null keeps the class. `GET /v1/retention/due` reports them,
+/// and nothing is erased yet.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSetting {
+    /// Calls, after their start.
+    #[schema(minimum = 1, maximum = 36525)]
+    calls_days: Option<u32>,
+    /// Links to recordings, after the start of the call.
+    #[schema(minimum = 1, maximum = 36525)]
+    recordings_days: Option<u32>,
+    /// Transcripts, turns and summaries, after the start of the call.
+    #[schema(minimum = 1, maximum = 36525)]
+    transcripts_days: Option<u32>,
+    /// Contacts, after their last call, appointment or change.
+    #[schema(minimum = 1, maximum = 36525)]
+    contacts_days: Option<u32>,
 }
 
 /// Points of the lead score, from -100 to 100 each.

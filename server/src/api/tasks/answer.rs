@@ -113,7 +113,7 @@ async fn texts(
     if !caller.has(Scope::Personal) {
         return Texts::default();
     }
-    let opened = open_texts(app.store.vault(), caller.tenant_id(), event).await;
+    let opened = open_texts(&app.vault_of(caller), caller.tenant_id(), event).await;
     let opened = opened.unwrap_or_default();
     if opened.subjects.is_empty() {
         return Texts::default();

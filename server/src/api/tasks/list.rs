@@ -103,7 +103,7 @@ pub async fn handler(
     };
     drop(tx);
     let Texts { mut by_position, subjects } =
-        open_texts(app.store.vault(), caller.tenant_id(), &events).await?;
+        open_texts(&app.vault_of(&caller), caller.tenant_id(), &events).await?;
     if !subjects.is_empty() {
         caller.audit_personal_read(&app, "tasks.list", None, by_position.len(), subjects).await?;
     }

@@ -48,7 +48,7 @@ pub(super) async fn open_texts(
                     texts.by_position.insert(event.position, text);
                     texts.subjects.push(section.subject_id);
                 }
-                Opened::Erased => {}
+                Opened::Erased | Opened::Restricted => {}
                 Opened::Corrupt => report_corrupt_section("task"),
             }
         }

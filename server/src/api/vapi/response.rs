@@ -224,7 +224,7 @@ impl AuditedAccess {
     ) -> Result<CallBatch, ApiError> {
         let (app, tenant_id) = (&self.app, self.caller.tenant_id());
         let sealed: Vec<_> = rows.iter().map(|row| (&row.call, row.party.as_deref())).collect();
-        let parties = open_parties(app.store.vault(), tenant_id, &sealed).await?;
+        let parties = open_parties(&app.vault_of(&self.caller), tenant_id, &sealed).await?;
         let mut events = BTreeMap::new();
         let mut subjects: Vec<SubjectId> =
             parties.iter().flat_map(|parties| parties.subjects.iter().copied()).collect();
@@ -266,7 +266,7 @@ impl AuditedAccess {
         events.iter_mut().filter(|one| !told_at.contains(&one.position)).for_each(remove_raw_body);
         let mut opened = OpenedEvents::default();
         if self.is_personal() {
-            opened = open_events(app.store.vault(), tenant_id, &events, BUDGET).await?;
+            opened = open_events(&app.vault_of(&self.caller), tenant_id, &events, BUDGET).await?;
         }
         drop(events);
         let write = || {

@@ -79,16 +79,12 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStat
         "vault_export": import.map(|(path, _)| path),
         "vault_export_at": import.map(|(_, import)| import.created_at),
         "replaced_tenants": import.map(|(_, import)| import.replaced),
+        "reconciled": restored.reconciled,
         "linked": restored.linked,
     });
     if args.to.0.is_some() && restored.recovered.is_log_exhausted {
         eprintln!("the write-ahead log ends before that time: everything in it was restored");
     }
     output::object(config.output, &shown)?;
-    eprintln!(
-        "next: call-ledger --data-dir {} restore reconcile, which destroys again what the erasure \
-         journal names",
-        config.data_dir.display()
-    );
     Ok(ExitStatus::Success)
 }

@@ -114,10 +114,12 @@ async fn verify(
     prove_vault(config, live, manifest, &mut found).await?;
     let copy = dir.join(format!("{COPY}{}", std::process::id()));
     remove_unfinished(config, dir).await?;
+    let root_key = config.root_key.clone().unwrap_or_else(|| config.data_dir.join("root.key"));
     let restored = Config {
         data_dir: copy.clone(),
         keyring: Some(config.keyring_path()),
-        root_key: Some(config.root_key_path()),
+        root_key: Some(root_key),
+        journal: Some(config.journal_path()),
         wal_archive: false,
         backup_dir: None,
         vault_backup_dir: None,

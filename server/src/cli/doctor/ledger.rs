@@ -1,7 +1,7 @@
 //! Checks of the ledger: keys, read models, parked events and quarantine.
 
 use ledger_store::StoreError;
-use ledger_store::root_key::{FileRootKey, RootKeyError};
+use ledger_store::root_key::RootKeyError;
 use projections::versions::State;
 
 use super::check::Check;
@@ -25,28 +25,35 @@ pub(super) async fn check(config: &Config, instance: &Instance, checks: &mut Vec
     checks.push(async_tools(instance).await);
 }
 
-/// Checks the root key's file. `epochs` is the number of epoch keys in the database that it wraps,
-/// or `None` if unknown.
-pub(super) fn root_key(config: &Config, epochs: Option<usize>) -> Check {
-    let (name, path) = ("root_key", config.root_key_path());
-    let place = path.display().to_string();
-    match FileRootKey::open(&path) {
-        Ok(_) => Check::ok(name, place, "there, and readable by its owner only"),
-        Err(RootKeyError::Missing { .. }) if epochs == Some(0) => {
-            Check::ok(name, place, "not there yet; the first server or tenant makes it")
-        }
+/// Checks the root key: its file, or the Vault server. `epochs` is the number of epoch keys in the database
+/// that it wraps, or `None` if unknown.
+pub(super) async fn root_key(config: &Config, epochs: Option<usize>) -> Check {
+    let name = "root_key";
+    let roots = match config.roots() {
+        Ok(roots) => roots,
         Err(error) => {
-            let found = error.to_string();
-            let todo = match error {
-                RootKeyError::TooOpen { .. } => format!("chmod 600 {place}"),
-                RootKeyError::Io { source, .. } => format!("the system said: {source}"),
-                _ => {
-                    "put it back from its own backup; a new one opens nothing that is there".into()
-                }
-            };
-            Check::failed(name, place, found, todo)
+            let todo = "correct the setting, or remove it for root.key in the data directory";
+            return Check::failed(name, "--root-key", format!("{error:#}"), todo);
         }
-    }
+    };
+    let place = roots.place();
+    let error = match roots.test().await {
+        Ok(()) => return Check::ok(name, place, "there, and it wraps and opens keys"),
+        Err(RootKeyError::Missing { .. }) if epochs == Some(0) => {
+            return Check::ok(name, place, "not there yet; the first server or tenant makes it");
+        }
+        Err(error) => error,
+    };
+    let found = error.to_string();
+    let todo = match error {
+        RootKeyError::TooOpen { path, .. } => format!("chmod 600 {}", path.display()),
+        RootKeyError::Io { source, .. } => format!("the system said: {source}"),
+        RootKeyError::Unavailable { .. }
+        | RootKeyError::Refused { .. }
+        | RootKeyError::Token { .. } => "no webhook is taken until it answers".into(),
+        _ => "put it back from its own backup; a new one opens nothing that is there".into(),
+    };
+    Check::failed(name, place, found, todo)
 }
 
 async fn keys(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
@@ -54,11 +61,11 @@ async fn keys(config: &Config, instance: &Instance, checks: &mut Vec<Check>) {
     let check = match instance.store.check_keys().await {
         Ok(check) => check,
         Err(error) => {
-            checks.extend([root_key(config, None), unreadable(name, &place, &error)]);
+            checks.extend([root_key(config, None).await, unreadable(name, &place, &error)]);
             return;
         }
     };
-    checks.push(root_key(config, Some(check.epochs)));
+    checks.push(root_key(config, Some(check.epochs)).await);
     checks.push(match check.failed.as_slice() {
         [] => {
             Check::ok(name, place, format!("{} epoch keys are those of the database", check.epochs))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use ledger_app::access_export::ExportFiles;
 use ledger_app::erasures::{ErasureError, ErasureProcess, ErasureRef, NewRequest, Progress};
 use ledger_core::erasure::{ErasureRejection, Step};
 use ledger_core::event::{Ground, IdentityCheck, Requester};
@@ -67,7 +68,8 @@ pub(super) async fn run(config: &Config, args: &EraseArgs) -> anyhow::Result<Exi
     let (of, state) = Instance::run(config, async |instance| {
         let store = &instance.store;
         let (tenant_id, subject_id) = args.one.find(store).await?;
-        let process = process(store);
+        let files = ExportFiles::new(config.exports_path());
+        let process = process(store).with_exports(files);
         with_projections(store, async || {
             let of = requested(&process, store, (tenant_id, subject_id), args).await?;
             let progress = process.run_to(of, Step::Certified).await?;

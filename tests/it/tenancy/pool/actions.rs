@@ -276,7 +276,7 @@ async fn open(pool_test: &PoolTest, own: &PoolTenant, other: &PoolTenant) -> sql
     };
     let is_own = match &opened[0][0].plain {
         Opened::Clear(plain) => plain.as_revealed() == own.tenant_id.to_string().as_bytes(),
-        Opened::Erased | Opened::Corrupt => false,
+        Opened::Erased | Opened::Restricted | Opened::Corrupt => false,
     };
     if !is_own {
         pool_test.report_violation(format!("{} cannot open what is its own", own.tenant_id));

@@ -71,7 +71,7 @@ async fn raw(
     let raw = opened.into_iter().flatten().find(|section| section.name == SectionName::Raw);
     Ok(raw.and_then(|section| match section.plain {
         Opened::Clear(plain) => Some(plain.reveal()),
-        Opened::Erased | Opened::Corrupt => None,
+        Opened::Erased | Opened::Restricted | Opened::Corrupt => None,
     }))
 }
 

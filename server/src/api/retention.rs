@@ -1,0 +1,3 @@
+//! `/v1/retention`: what the retention policy of the tenant makes due.
+
+pub mod due;
