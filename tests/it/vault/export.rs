@@ -11,6 +11,7 @@ use ledger_store::vault::export::{
     EXPORTED, LEFT_OUT, VaultExportError, keep_newest_exports, vault_exports,
 };
 use ledger_store::{Settings, Store};
+use ledger_tests::erasures::journaled;
 use ledger_tests::{OwnDatabase, TestTenant, cluster, run};
 use serde_json::json;
 use server::system::{SystemClock, SystemIds};
@@ -29,6 +30,7 @@ fn restoring(own: &OwnDatabase) -> Store {
         connections: 2,
         append_workers: 1,
         keyring: own.keyring(),
+        journal: own.journal(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
     })
@@ -198,25 +200,27 @@ fn an_import_into_an_older_database_destroys_again_and_loses_nothing() {
         drop(conn);
         let older = copy_of(&own).await;
 
-        let mut conn = own.superuser().await;
+        // A person of the older database that the export does not have. It is recorded before the
+        // journal, which the databases share, has an entry.
+        let server = older.server().await;
+        let restored = tenant.through(&server);
+        let mut conn = older.superuser().await;
+        let only_here = report(&restored, &mut conn, "only-here", 63).await;
+        let names = rows(&mut conn, "vault.contact_names", &restored).await;
+        server.stop().await;
+
+        let mut live = own.superuser().await;
         let server = own.server().await;
         let tenant = tenant.through(&server);
         let dir = own.keys.join("exports");
         let before = server.store.export_vault(&dir).await.expect("it is written");
+        let added = report(&tenant, &mut live, "added", 62).await;
         let vault = server.store.vault();
         vault.place_fence(tenant.tenant_id, ERASURE, &[erased]).await.expect("it is fenced");
-        vault.destroy_keys(tenant.tenant_id, ERASURE).await.expect("it is destroyed");
-        let added = report(&tenant, &mut conn, "added", 62).await;
+        let entry = journaled(&server.store, &mut live, tenant.tenant_id, ERASURE, &[erased]).await;
+        vault.destroy_keys(&entry).await.expect("it is destroyed");
         let export = server.store.export_vault(&dir).await.expect("it is written");
-        server.stop().await;
-
-        // A person of the older database that the export does not have.
-        let server = older.server().await;
-        let tenant = tenant.through(&server);
-        let mut conn = older.superuser().await;
-        let only_here = report(&tenant, &mut conn, "only-here", 63).await;
-        let names = rows(&mut conn, "vault.contact_names", &tenant).await;
-        let running = restoring(&older);
+        let running = restoring(&own);
         let refused = running.import_vault(&export.path).await.expect_err("a server runs");
         assert!(matches!(refused, VaultExportError::InUse { .. }), "{refused}");
         running.close().await;
