@@ -11,6 +11,7 @@ pub mod admin_events;
 pub mod api_keys;
 pub mod append;
 pub mod appender;
+pub mod backups;
 pub mod bookings;
 mod caches;
 pub mod call_settings;

@@ -67,6 +67,8 @@ pub struct App {
     pub exports: AccessExports,
     /// The data directory, for the disk gauges; `None` with an external database.
     pub data_dir: Option<Arc<Path>>,
+    /// Directory of the backups, for their gauges; `None` with an external database.
+    pub backup_dir: Option<Arc<Path>>,
     /// Becomes true during shutdown when the drain time for requests is over.
     pub shutdown: ShutdownSignal,
 }
@@ -114,6 +116,7 @@ impl App {
             public_url: PublicUrl::default(),
             exports,
             data_dir: None,
+            backup_dir: None,
             shutdown,
         }
     }

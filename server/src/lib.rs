@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod backup_schedule;
 pub mod cli;
 mod connections;
 pub mod contract;

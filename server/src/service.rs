@@ -21,6 +21,7 @@ pub use ledger_app::shutdown::shutdown_signal;
 use ledger_app::workers::{WaitResult, WorkerHealth, WorkerState, Workers};
 
 use crate::app::App;
+use crate::backup_schedule::BackupSchedule;
 use crate::config::{Config, Network};
 use crate::connections::{self, Routes};
 use crate::limits::Limits;
@@ -44,6 +45,7 @@ const ERASURES: &str = "erasures";
 const EXPORTS: &str = "exports";
 const EPOCHS: &str = "epochs";
 const METRICS: &str = "metrics";
+const BACKUPS: &str = "backups";
 
 /// Connection limit of the operations address, which only probes and scrapes use.
 const OPERATIONS_CONNECTIONS: usize = 64;
@@ -63,6 +65,8 @@ pub struct NetworkSettings {
     pub public_url: Option<String>,
     /// The data directory, for its disk's figures; `None` when the database is elsewhere.
     pub data_dir: Option<PathBuf>,
+    /// Backups of the private PostgreSQL; `None` when the database is elsewhere.
+    pub backups: Option<Arc<BackupSchedule>>,
     /// The directory of the files of exports; `None` is `exports` beside the keyring.
     pub exports: Option<PathBuf>,
 }
@@ -78,6 +82,7 @@ impl NetworkSettings {
             proxies: Vec::new(),
             public_url: None,
             data_dir: None,
+            backups: None,
             exports: None,
         }
     }
@@ -92,6 +97,7 @@ impl NetworkSettings {
             public_url: config.public_url.clone(),
             exports: Some(config.exports_path()),
             data_dir: config.database_url.is_none().then(|| config.data_dir.clone()),
+            backups: BackupSchedule::of(config).map(Arc::new),
             ..Self::at(config.listen)
         }
     }
@@ -174,6 +180,7 @@ impl Service {
         app.public_url = PublicUrl::new(network.public_url.as_deref());
         app.workers = workers.health();
         app.data_dir = network.data_dir.as_deref().map(Arc::from);
+        app.backup_dir = network.backups.as_ref().map(|backups| Arc::from(backups.dir.as_path()));
         if let Some(exports) = &network.exports {
             let files = ExportFiles::new(exports.clone());
             let process = crate::erasures::process(&app.store).with_exports(files.clone());
@@ -181,6 +188,9 @@ impl Service {
             app.exports = AccessExports::new(Arc::clone(&app.store), files);
         }
         start_recorders(&mut workers, &app);
+        if let Some(backups) = network.backups.clone() {
+            start_backups(&mut workers, &app, backups);
+        }
         let proxies: Arc<[Network]> = network.proxies.clone().into();
         let unread = unread(&app);
         let at = if ops_listener.is_some() {
@@ -248,6 +258,7 @@ impl Service {
         }
         self.workers.abort(EXPORTS);
         self.workers.abort(METRICS);
+        self.workers.abort(BACKUPS);
         self.workers.abort(OPERATIONS);
         self.runner.stop().await;
         tracing::info!("server.stopped");
@@ -291,5 +302,14 @@ fn start_recorders(workers: &mut Workers, app: &App) {
     workers.start(EPOCHS, move |stop| {
         let store = Arc::clone(&store);
         async move { ledger_app::epochs::run(&store, stop).await }
+    });
+}
+
+/// Starts the worker that makes and verifies backups.
+fn start_backups(workers: &mut Workers, app: &App, backups: Arc<BackupSchedule>) {
+    let store = Arc::clone(&app.store);
+    workers.start(BACKUPS, move |stop| {
+        let (backups, store) = (Arc::clone(&backups), Arc::clone(&store));
+        async move { backups.run(store.clock(), stop).await }
     });
 }

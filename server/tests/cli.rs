@@ -2,6 +2,8 @@
 
 #[path = "cli/appointment.rs"]
 mod appointment;
+#[path = "cli/backup.rs"]
+mod backup;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/bookings.rs"]

@@ -14,6 +14,7 @@ use ledger_store::{Settings, Store, migrate};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::backups::WAL_DIR;
 use crate::config::{Config, database_url};
 use crate::shutdown::shutdown_signal;
 use crate::system::{SystemClock, SystemIds};
@@ -40,7 +41,25 @@ impl Instance {
     /// a remedy.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let roots = config.roots()?;
+        Self::open_connected(config, roots, connect(config).await?).await
+    }
+
+    /// Opens the ledger like [`Instance::open`], with this `application_name` on every connection.
+    ///
+    /// # Errors
+    /// As [`Instance::open`].
+    pub async fn open_as(config: &Config, application_name: &str) -> anyhow::Result<Self> {
+        let roots = config.roots()?;
         let (cluster, database) = connect(config).await?;
+        let database = database.application_name(application_name);
+        Self::open_connected(config, roots, (cluster, database)).await
+    }
+
+    async fn open_connected(
+        config: &Config,
+        roots: Roots,
+        (cluster, database): (Option<Cluster>, PgConnectOptions),
+    ) -> anyhow::Result<Self> {
         let prepared = match cluster {
             Some(_) => Ok(()),
             None => refuse_pooler(&database).await,
@@ -173,5 +192,6 @@ pub fn cluster_settings(config: &Config, durability: Durability) -> ClusterSetti
         user: config.pg_user.clone(),
         durability,
         max_connections: MAX_CONNECTIONS,
+        archive: config.wal_archive.then(|| config.backup_path().join(WAL_DIR)),
     }
 }

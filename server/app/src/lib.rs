@@ -4,6 +4,7 @@
 
 pub mod access_export;
 pub mod api_key;
+pub mod backups;
 pub mod bookings;
 pub mod config;
 pub mod epochs;
@@ -11,6 +12,7 @@ pub mod erasures;
 pub mod fault;
 pub mod instance;
 pub mod intake;
+pub mod log_check;
 pub mod settings;
 pub mod shutdown;
 pub mod sources;

@@ -4,6 +4,7 @@
 //! An empty data directory stays empty. An existing private PostgreSQL is started, as by every
 //! command, but no migrations are applied.
 
+mod backups;
 mod check;
 mod database;
 mod ledger;
@@ -67,7 +68,10 @@ async fn examine(config: &Config) -> Vec<Check> {
                 return checks;
             }
             match database::check(config, &instance, &mut checks).await {
-                Schema::Ours => ledger::check(config, &instance, &mut checks).await,
+                Schema::Ours => {
+                    ledger::check(config, &instance, &mut checks).await;
+                    backups::check(config, &instance, &mut checks).await;
+                }
                 Schema::None => checks.push(ledger::root_key(config, Some(0)).await),
                 Schema::Unknown => checks.push(ledger::root_key(config, None).await),
             }

@@ -1,7 +1,11 @@
 //! Gauges measured at the time of a scrape: readiness, projection lag, disk space, quarantine.
 
+use std::path::Path;
+
+use ledger_app::backups::WAL_DIR;
 use ledger_app::workers::WorkerState;
 use ledger_store::Store;
+use ledger_store::embedded::archive_content;
 use ledger_store::stage;
 use nix::sys::statvfs::statvfs;
 use projections::Progress;
@@ -27,6 +31,9 @@ pub(super) async fn measure(app: &App) {
     if let Some(all) = in_time(projections::progress(store.projector())).await {
         read_models(&all);
     }
+    if let Some(dir) = &app.backup_dir {
+        backups(store, dir).await;
+    }
     if let Some((waiting, _)) = in_time(store.quarantine_waiting()).await {
         metrics::gauge!("ledger_quarantine_waiting").set(as_f64(waiting));
     }
@@ -45,6 +52,21 @@ fn disks(app: &App) {
         metrics::gauge!("ledger_disk_free_bytes", "place" => place)
             .set(bytes(found.blocks_available()));
         metrics::gauge!("ledger_disk_size_bytes", "place" => place).set(bytes(found.blocks()));
+    }
+}
+
+/// The last verified backup, and the archive of the write-ahead log.
+async fn backups(store: &Store, dir: &Path) {
+    if let Some(verified) = in_time(store.backup_verified_at()).await {
+        let seconds = verified.map_or(0, |verified| verified.timestamp());
+        metrics::gauge!("ledger_backup_verified_timestamp_seconds").set(as_f64(seconds));
+    }
+    let Ok(content) = archive_content(&dir.join(WAL_DIR)) else { return };
+    let bytes = i64::try_from(content.bytes).unwrap_or(i64::MAX);
+    metrics::gauge!("ledger_wal_archive_bytes").set(as_f64(bytes));
+    if let Some(is_failing) = in_time(store.is_archiver_failing()).await {
+        let is_failing = is_failing || content.gap.is_some();
+        metrics::gauge!("ledger_wal_archive_failing").set(if is_failing { 1.0 } else { 0.0 });
     }
 }
 

@@ -106,6 +106,18 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Counter,
         "Restarts of a background task that ended unexpectedly.",
     ),
+    (
+        "ledger_backup_verified_timestamp_seconds",
+        Gauge,
+        "End of the last verification of a backup that found nothing; 0 if there was none.",
+    ),
+    ("ledger_backups_total", Counter, "Scheduled backups, by outcome."),
+    ("ledger_wal_archive_bytes", Gauge, "Size of the archived write-ahead log."),
+    (
+        "ledger_wal_archive_failing",
+        Gauge,
+        "Whether the write-ahead log cannot be archived or has a gap (1) or not (0).",
+    ),
     ("ledger_disk_free_bytes", Gauge, "Free space of the file system that holds a directory."),
     ("ledger_disk_size_bytes", Gauge, "Size of the file system that holds a directory."),
 ];

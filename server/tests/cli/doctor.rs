@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::test_dir::{DirectAccess, TestDir};
 
 /// Every check, in output order.
-const CHECKS: [&str; 22] = [
+const CHECKS: [&str; 24] = [
     "version",
     "data_dir",
     "disk",
@@ -31,6 +31,8 @@ const CHECKS: [&str; 22] = [
     "quarantine",
     "bookings",
     "async_tools",
+    "backups",
+    "wal_archive",
 ];
 
 /// Checks that depend on the machine and the build, not on the ledger.

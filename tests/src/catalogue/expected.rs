@@ -142,6 +142,7 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table ledger.access_exports", "ledger_app: select insert update"),
     ("table ledger.source_counts", "ledger_app: select"),
     ("table ledger.count_batches", "ledger_app: select"),
+    ("table ledger.backups", "ledger_app: select"),
     ("function ledger.tenant_in_force", "public: execute"),
     ("table ledger.certificates", "ledger_app: select insert"),
     ("function ledger.refuse_change", "public: execute"),
