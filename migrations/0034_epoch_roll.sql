@@ -16,7 +16,6 @@ alter table vault.epochs add column changed_at   timestamptz not null default '1
 alter table vault.epochs alter column changed_at set default clock_timestamp();
 alter table vault.epochs add column destroyed_at timestamptz;
 create index epochs_by_change on vault.epochs (changed_at);
-create unique index epochs_live on vault.epochs (tenant_id) where state = 'live';
 comment on column vault.epochs.changed_at   is 'Last change of the state, clock of the database: servers read the epochs again.';
 comment on column vault.epochs.destroyed_at is 'When the key file was destroyed, clock of the database; null before.';
 

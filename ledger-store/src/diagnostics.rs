@@ -233,3 +233,39 @@ impl Store {
         Ok(check)
     }
 }
+
+/// The state of the archiver of the write-ahead log.
+#[derive(Debug, Clone, FromRow)]
+pub struct Archiver {
+    /// Setting `archive_mode`: `on`, `always` or `off`.
+    pub mode: String,
+    /// Number of archived segments since the statistics were reset.
+    pub archived: i64,
+    /// Time of the last archived segment.
+    pub last_archived_at: Option<DateTime<Utc>>,
+    /// Name of the segment that could not be archived last, if none was archived since.
+    pub failing: Option<String>,
+    /// Size of the segments that wait, in bytes.
+    pub waiting_bytes: i64,
+}
+
+/// Reads the state of the archiver.
+///
+/// # Errors
+/// The database did not answer, or the login may not read it.
+pub async fn archiver(conn: &mut PgConnection) -> sqlx::Result<Archiver> {
+    sqlx::query_as(
+        "select current_setting('archive_mode') as mode,
+                archived_count as archived,
+                last_archived_time as last_archived_at,
+                case when last_failed_time > coalesce(last_archived_time, '-infinity')
+                     then last_failed_wal end as failing,
+                case when current_setting('archive_mode') <> 'off'
+                     then coalesce((select count(*) from pg_ls_archive_statusdir() where name like '%.ready'), 0)
+                          * pg_size_bytes(current_setting('wal_segment_size'))
+                     else 0 end as waiting_bytes
+           from pg_stat_archiver",
+    )
+    .fetch_one(conn)
+    .await
+}

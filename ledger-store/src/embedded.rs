@@ -12,7 +12,7 @@
 //! | `pg/` | the data, owned by the server's user; `pg.tmp/` while it is created |
 //! | `run/` | the socket; a directory in `/tmp` when this path would be too long |
 //! | `server.log`, `server.log.1` | the log of this start and of the one before, without statements or parameters |
-//! | `call-ledger.conf` | the settings, replaced at each start |
+//! | `call-ledger.conf`, `archive.sh` | the settings and the script of the archive, replaced at each start |
 //! | `start.lock`, `users.lock` | the locks of processes that start or stop the server, and that use it |
 
 use std::{
@@ -31,6 +31,8 @@ use self::{
     paths::ClusterPaths,
 };
 
+mod archive;
+mod base_backup;
 mod binaries;
 mod by_hand;
 mod cluster_settings;
@@ -40,14 +42,18 @@ mod initdb;
 mod lock;
 mod paths;
 mod process;
+mod restore;
 mod server;
 mod settings;
 mod watch;
 
+pub use archive::{ArchiveContent, archive_content, end_gap, prune_archive};
+pub use base_backup::{base_backup, check_base_backup};
 pub use binaries::{Installed, installed};
 pub use by_hand::{StoppedByHand, stop as stop_by_hand, url as url_of};
 pub use cluster_settings::{Durability, Settings};
 pub use error::Error;
+pub use restore::{Recovered, Restoration, restore};
 
 /// The state of the server after [`Cluster::stop`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ pub mod admin_events;
 pub mod api_keys;
 pub mod append;
 pub mod appender;
+pub mod backups;
 pub mod bookings;
 mod caches;
 pub mod call_settings;
@@ -46,7 +47,8 @@ pub mod tool_calls;
 pub mod vault;
 pub mod webhook_counts;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ledger_core::clock::Clock;
@@ -134,6 +136,8 @@ pub struct Store {
     availability: Shares<TenantId>,
     /// Decides the commands of each tenant one after another.
     chains: Chains,
+    /// Directory of the vault exports that rolls of epochs write.
+    vault_exports: OnceLock<PathBuf>,
 }
 
 impl Store {
@@ -210,6 +214,7 @@ impl Store {
             tool_calls: Shares::default(),
             availability: Shares::default(),
             chains,
+            vault_exports: OnceLock::new(),
         }
     }
 

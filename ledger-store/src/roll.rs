@@ -24,6 +24,7 @@ use self::lock::RollLock;
 use crate::Store;
 use crate::keyring::{EpochKeys, KeyringError};
 use crate::vault::VaultError;
+use crate::vault::export::VaultExportError;
 
 /// Rows of one transaction.
 const BATCH: i64 = 1_000;
@@ -78,6 +79,10 @@ pub enum RollError {
     /// A key file is missing, unreadable or the wrong one.
     #[error("the keys are not available")]
     Keyring(#[from] KeyringError),
+    /// The vault export of the roll was not written, or does not open. The old key file stays, and no row
+    /// needs it.
+    #[error("the vault export was not written")]
+    Export(#[from] VaultExportError),
     /// The vault did not answer.
     #[error("the vault did not answer")]
     Vault(#[from] VaultError),

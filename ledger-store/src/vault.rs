@@ -8,6 +8,7 @@ mod contact;
 mod contacts;
 mod describe;
 mod epochs;
+pub mod export;
 mod fence;
 mod fence_watch;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod appointment;
 mod availability;
+mod backup;
 mod bench;
 mod completions;
 mod config;
@@ -110,6 +111,9 @@ enum Command {
     /// Start, stop and connect to the private PostgreSQL
     #[command(subcommand)]
     Db(db::Command),
+    /// Make, verify, list and restore backups
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Check everything a ledger needs, and print what is wrong and how to fix it
     Doctor(doctor::Args),
     /// Show and check the settings
@@ -199,6 +203,7 @@ async fn run_with(config: &Config, command: Command) -> anyhow::Result<ExitStatu
         Command::Epoch(command) => epoch::run(config, &command).await,
         Command::Quarantine(command) => quarantine::run(config, &command).await,
         Command::Db(command) => db::run(config, &command).await,
+        Command::Backup(command) => backup::run(config, &command).await,
         Command::Doctor(args) => doctor::run(config, &args).await,
         Command::Bench(command) => bench::run(config, &command).await,
         Command::Probe(args) => probe::run(config, &args).await,

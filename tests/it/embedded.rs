@@ -335,6 +335,7 @@ fn disposable(data_dir: PathBuf) -> Settings {
         user: None,
         durability: Durability::Disposable,
         max_connections: 20,
+        archive: None,
     }
 }
 

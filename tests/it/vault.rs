@@ -1,6 +1,7 @@
 //! People in the vault: identity, keys, and the remaining data after a key is destroyed.
 
 mod batches;
+mod export;
 mod fences;
 mod key_files;
 mod keyring;

@@ -106,6 +106,7 @@ fn settings(dir: &Path) -> Settings {
         user: None,
         durability: Durability::Disposable,
         max_connections: 400,
+        archive: None,
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Settings {
     /// Connection limit of the server, shared by all of its processes. Takes effect at the server's
     /// next start.
     pub max_connections: u16,
+    /// Directory that full segments of the write-ahead log are copied to; `None` archives nothing.
+    /// Takes effect at the server's next start.
+    pub archive: Option<PathBuf>,
 }
 
 /// Whether the server may lose confirmed commits in a crash.

@@ -187,6 +187,25 @@ pub enum Error {
         /// The last lines of that file.
         tail: String,
     },
+    /// The data directory has data, which a restore never overwrites.
+    #[error(
+        "{pgdata} exists; restore into a --data-dir without one",
+        pgdata = .pgdata.display()
+    )]
+    NotEmpty {
+        /// The directory of the data.
+        pgdata: PathBuf,
+    },
+    /// A program of PostgreSQL failed.
+    #[error("{program} failed ({status}): {output}")]
+    Program {
+        /// Name of the program.
+        program: &'static str,
+        /// Its exit status.
+        status: ExitStatus,
+        /// The last lines of its output.
+        output: String,
+    },
     /// The server runs and does not accept connections. The process is left running, because it may
     /// be recovering.
     #[error(

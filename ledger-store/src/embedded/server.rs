@@ -90,7 +90,7 @@ pub(super) async fn ensure_running(
     let mut attempt = 1;
     loop {
         process::remove_stale_locks(paths)?;
-        let mut child = spawn(paths, &user, &binaries)?;
+        let mut child = spawn(paths, &user, &binaries, &[])?;
         if let Some(facts) = wait_until_ready(paths, Some(&mut child)).await? {
             // Another server may have started first; then our child finds its data in use, and
             // ends.
@@ -174,10 +174,31 @@ async fn prepare(
     if wanted.is_none() {
         initdb::create(paths, user, &binaries, settings.durability, lock).await?;
     }
-    initdb::include_settings(paths)?;
-    settings::write(paths, settings)?;
-    rotate(&paths.log)?;
+    write_settings(paths, settings, user)?;
     Ok(binaries)
+}
+
+/// Prepares the files that a start of existing data needs.
+pub(super) async fn prepare_data(
+    paths: &ClusterPaths,
+    settings: &Settings,
+    user: &ServerUser,
+) -> Result<Binaries, Error> {
+    let wanted = initdb::major_of_data(paths)?;
+    let binaries = Binaries::find(settings.binaries.as_deref(), wanted, &paths.pgdata).await?;
+    user.check_reach(&paths.root, &binaries).await?;
+    write_settings(paths, settings, user)?;
+    Ok(binaries)
+}
+
+fn write_settings(
+    paths: &ClusterPaths,
+    settings: &Settings,
+    user: &ServerUser,
+) -> Result<(), Error> {
+    initdb::include_settings(paths)?;
+    settings::write(paths, settings, user)?;
+    rotate(&paths.log)
 }
 
 /// Renames the log of the previous start, which replaces the one before it.
@@ -189,8 +210,13 @@ fn rotate(log: &Path) -> Result<(), Error> {
 }
 
 /// Spawns the server as a direct child. Through `pg_ctl` its parent would be process 1, which may
-/// not reap it.
-fn spawn(paths: &ClusterPaths, user: &ServerUser, binaries: &Binaries) -> Result<Child, Error> {
+/// not reap it. `options` are settings for this start, as `name=value`.
+pub(super) fn spawn(
+    paths: &ClusterPaths,
+    user: &ServerUser,
+    binaries: &Binaries,
+    options: &[String],
+) -> Result<Child, Error> {
     let log = File::options().append(true).create(true).mode(0o600).open(&paths.log);
     let log = log.map_err(Error::io("open", &paths.log))?;
     let errors = log.try_clone().map_err(Error::io("open", &paths.log))?;
@@ -199,6 +225,9 @@ fn spawn(paths: &ClusterPaths, user: &ServerUser, binaries: &Binaries) -> Result
     // Its own process group: Ctrl-C on the terminal must not end the server while we still finish
     // work.
     command.arg("-D").arg(&paths.pgdata).process_group(0).stdout(log).stderr(errors);
+    for option in options {
+        command.arg("-c").arg(option);
+    }
     command.spawn().map_err(Error::io("run", program))
 }
 

@@ -13,8 +13,10 @@ use std::{
 use nix::sys::statvfs::statvfs;
 
 use super::{
+    archive,
     cluster_settings::{Durability, Settings},
     error::Error,
+    identity::ServerUser,
     paths::ClusterPaths,
 };
 
@@ -43,10 +45,15 @@ log_parameter_max_length_on_error = 0
 ";
 
 /// Writes the settings for the next start.
-pub(super) fn write(paths: &ClusterPaths, settings: &Settings) -> Result<(), Error> {
+pub(super) fn write(
+    paths: &ClusterPaths,
+    settings: &Settings,
+    user: &ServerUser,
+) -> Result<(), Error> {
     let path = paths.root.join(FILE);
     let fresh = path.with_extension("conf.tmp");
-    fs::write(&fresh, text(paths, settings)).map_err(Error::io("write", &fresh))?;
+    let text = text(paths, settings) + &archive::prepare(paths, settings, user)?;
+    fs::write(&fresh, text).map_err(Error::io("write", &fresh))?;
     // Readable regardless of our umask: the server may run as another user, and the file holds no
     // secret.
     fs::set_permissions(&fresh, Permissions::from_mode(0o644))

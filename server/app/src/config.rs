@@ -114,6 +114,19 @@ pub struct Config {
     /// Directory of the key files; see [`Config::keyring_path`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<PathBuf>,
+    /// Directory of backups of the private PostgreSQL; see [`Config::backup_path`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_dir: Option<PathBuf>,
+    /// Directory of vault exports and copies of the erasure journal; see
+    /// [`Config::vault_backup_path`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault_backup_dir: Option<PathBuf>,
+    /// Hours between backups that `serve` makes and verifies; 0 for none.
+    pub backup_interval_hours: u32,
+    /// Number of backups to keep.
+    pub backup_keep: usize,
+    /// Whether the private PostgreSQL archives its write-ahead log.
+    pub wal_archive: bool,
     /// Number of append workers. Each holds one database connection and one batch at a time.
     pub append_lanes: usize,
     /// Size of the connection pool for reads.
@@ -148,6 +161,11 @@ impl Default for Config {
             pg_user: None,
             root_key: None,
             keyring: None,
+            backup_dir: None,
+            vault_backup_dir: None,
+            backup_interval_hours: 12,
+            backup_keep: 4,
+            wal_archive: true,
             append_lanes: 2,
             connections: 16,
             max_body_bytes: 5_000_000,
@@ -178,6 +196,11 @@ impl Config {
             "cors_origins",
             "proxies",
             "public_url",
+            "backup_dir",
+            "vault_backup_dir",
+            "backup_interval_hours",
+            "backup_keep",
+            "wal_archive",
             "append_lanes",
             "connections",
             "max_body_bytes",
@@ -196,6 +219,7 @@ impl Config {
     fn read(layers: &Figment) -> anyhow::Result<Self> {
         let config: Self = layers.extract().context("a setting cannot be used")?;
         for (name, value) in [
+            ("backup_keep", config.backup_keep),
             ("append_lanes", config.append_lanes),
             ("connections", config.connections as usize),
             ("max_body_bytes", config.max_body_bytes),
@@ -231,6 +255,19 @@ impl Config {
         self.keyring.clone().unwrap_or_else(|| self.data_dir.join("keyring"))
     }
 
+    /// Directory of backups of the private PostgreSQL; by default `backups` in the data directory.
+    #[must_use]
+    pub fn backup_path(&self) -> PathBuf {
+        self.backup_dir.clone().unwrap_or_else(|| self.data_dir.join("backups"))
+    }
+
+    /// Directory of vault exports and copies of the erasure journal; by default `vault-backups` in
+    /// the data directory.
+    #[must_use]
+    pub fn vault_backup_path(&self) -> PathBuf {
+        self.vault_backup_dir.clone().unwrap_or_else(|| self.data_dir.join("vault-backups"))
+    }
+
     /// The default settings with this data directory.
     #[must_use]
     pub fn in_dir(data_dir: &Path) -> Self {
@@ -261,6 +298,8 @@ mod tests {
             pg_user: Some(String::new()),
             root_key: Some(PathBuf::new()),
             keyring: Some(PathBuf::new()),
+            backup_dir: Some(PathBuf::new()),
+            vault_backup_dir: Some(PathBuf::new()),
             ..Config::default()
         };
         let whole = serde_json::to_value(whole).expect("plain data");

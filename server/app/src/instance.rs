@@ -12,6 +12,7 @@ use ledger_store::{Settings, Store, migrate};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::backups::WAL_DIR;
 use crate::config::{Config, database_url};
 use crate::shutdown::shutdown_signal;
 use crate::system::{SystemClock, SystemIds};
@@ -37,7 +38,22 @@ impl Instance {
     /// The database cannot be started or reached, or a migration fails; the error chain gives the reason and
     /// a remedy.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::open_connected(config, connect(config).await?).await
+    }
+
+    /// Opens the ledger like [`Instance::open`], with this `application_name` on every connection.
+    ///
+    /// # Errors
+    /// As [`Instance::open`].
+    pub async fn open_as(config: &Config, application_name: &str) -> anyhow::Result<Self> {
         let (cluster, database) = connect(config).await?;
+        Self::open_connected(config, (cluster, database.application_name(application_name))).await
+    }
+
+    async fn open_connected(
+        config: &Config,
+        (cluster, database): (Option<Cluster>, PgConnectOptions),
+    ) -> anyhow::Result<Self> {
         let prepared = match cluster {
             Some(_) => Ok(()),
             None => refuse_pooler(&database).await,
@@ -83,6 +99,7 @@ impl Instance {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         });
+        store.keep_vault_exports_in(config.vault_backup_path());
         Self { store: Arc::new(store), migrated: 0, database, cluster }
     }
 
@@ -163,5 +180,6 @@ pub fn cluster_settings(config: &Config, durability: Durability) -> ClusterSetti
         user: config.pg_user.clone(),
         durability,
         max_connections: MAX_CONNECTIONS,
+        archive: config.wal_archive.then(|| config.backup_path().join(WAL_DIR)),
     }
 }

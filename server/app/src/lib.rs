@@ -3,12 +3,14 @@
 //! signals.
 
 pub mod api_key;
+pub mod backups;
 pub mod bookings;
 pub mod config;
 pub mod epochs;
 pub mod fault;
 pub mod instance;
 pub mod intake;
+pub mod log_check;
 pub mod settings;
 pub mod shutdown;
 pub mod sources;

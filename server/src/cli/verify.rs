@@ -1,21 +1,13 @@
 //! `verify`: checks that positions and stream versions are dense, and that every leaf hash matches
 //! the stored bytes.
 
-use std::collections::HashMap;
-
-use ledger_core::ids::{Position, TenantId};
-use ledger_store::read::{PageSize, full_after};
-use ledger_store::{Store, TenantTx};
+use ledger_app::log_check::check_log;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::exit::ExitStatus;
 use super::output;
 use crate::config::{Config, Output};
 use crate::instance::Instance;
-
-/// Page size of the verification, which bounds its memory.
-const PAGE: PageSize = PageSize { rows: 2_000, bytes: 4 << 20 };
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
@@ -26,18 +18,12 @@ pub(super) struct Args {
     tenant: Option<String>,
 }
 
-/// Result of the verification of a tenant's log.
-struct Verified {
-    size: i64,
-    first_bad: Option<i64>,
-}
-
 pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStatus> {
     let (ok, rows) = Instance::run(config, async |instance| {
         let mut rows = Vec::new();
         let mut ok = true;
         for tenant_id in output::tenants_of(&instance.store, args.tenant.as_deref()).await? {
-            let verified = verify(&instance.store, tenant_id).await?;
+            let verified = check_log(&instance.store, tenant_id).await?;
             ok &= verified.first_bad.is_none();
             rows.push(json!({
                 "tenant_id": tenant_id,
@@ -63,29 +49,5 @@ pub(super) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitStat
     } else {
         // The exit code reports tampering even if standard output is closed.
         Ok(ExitStatus::TamperingFound)
-    }
-}
-
-/// Verifies a whole log; stops at the first position that fails.
-async fn verify(store: &Store, tenant_id: TenantId) -> anyhow::Result<Verified> {
-    let mut tx = TenantTx::begin(store.app(), tenant_id).await?;
-    let mut versions: HashMap<Uuid, i64> = HashMap::new();
-    let mut size = 0;
-    loop {
-        let page = full_after(&mut tx, Position(size), PAGE).await?;
-        if page.is_empty() {
-            return Ok(Verified { size, first_bad: None });
-        }
-        for row in page {
-            let version = versions.entry(row.event.stream_id).or_default();
-            *version += 1;
-            let is_sound = row.event.position == size + 1
-                && row.event.stream_version == *version
-                && row.is_intact(tenant_id);
-            if !is_sound {
-                return Ok(Verified { size, first_bad: Some(size + 1) });
-            }
-            size += 1;
-        }
     }
 }

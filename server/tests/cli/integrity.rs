@@ -128,6 +128,7 @@ async fn alter(test_dir: &TestDir, statement: &str) {
         user: None,
         durability: Durability::Durable,
         max_connections: 20,
+        archive: None,
     };
     let cluster = Cluster::start_or_adopt(settings).await.expect("it starts");
     let mut conn =

@@ -161,6 +161,7 @@ impl DirectAccess {
             user: None,
             durability: Durability::Durable,
             max_connections: 200,
+            archive: None,
         };
         let cluster = Cluster::start_or_adopt(settings).await.expect("it starts");
         let conn = PgConnection::connect_with(&cluster.connect_options()).await;

@@ -35,6 +35,7 @@ impl Machine {
             user: None,
             durability: Durability::Disposable,
             max_connections: 60,
+            archive: None,
         };
         // Dropping the supervisor leaves the server running.
         Cluster::start_or_adopt(settings).await.expect("it starts").connect_options()

@@ -126,6 +126,7 @@ pub(super) const GRANTS: &[(&str, &str)] = &[
     ("table ledger.command_answers", "ledger_app: select insert update delete"),
     ("table ledger.source_counts", "ledger_app: select"),
     ("table ledger.count_batches", "ledger_app: select"),
+    ("table ledger.backups", "ledger_app: select"),
     ("function ledger.tenant_in_force", "public: execute"),
     ("function ledger.refuse_change", "public: execute"),
     ("function ledger.append", "ledger_app: execute"),

@@ -55,6 +55,7 @@ impl Postgres {
             user: None,
             durability: Durability::Durable,
             max_connections: MAX_CONNECTIONS,
+            archive: None,
         };
         let mut cluster = Cluster::start_or_adopt(settings.clone()).await?;
         let mut conn = PgConnection::connect_with(&cluster.connect_options()).await?;

@@ -112,6 +112,35 @@ impl Setting {
             )
         },
         setting(
+            "backup_dir",
+            "CALL_LEDGER_BACKUP_DIR",
+            "Backups and the archived write-ahead log of the private PostgreSQL. Without it `backups` in \
+             the data directory; better on another disk, which the server's user can enter.",
+        ),
+        setting(
+            "vault_backup_dir",
+            "CALL_LEDGER_VAULT_BACKUP_DIR",
+            "Vault exports and copies of the erasure journal, the newest two. Without it `vault-backups` \
+             in the data directory. Never in the same place as the backups.",
+        ),
+        setting(
+            "backup_interval_hours",
+            "CALL_LEDGER_BACKUP_INTERVAL_HOURS",
+            "Hours between the backups of the private PostgreSQL that `serve` makes and verifies; 0 for \
+             none.",
+        ),
+        setting(
+            "backup_keep",
+            "CALL_LEDGER_BACKUP_KEEP",
+            "Number of backups to keep, with the write-ahead log since the oldest of them.",
+        ),
+        setting(
+            "wal_archive",
+            "CALL_LEDGER_WAL_ARCHIVE",
+            "Whether the private PostgreSQL archives its write-ahead log, to restore to any time. Takes \
+             effect when it is started next.",
+        ),
+        setting(
             "append_lanes",
             "CALL_LEDGER_APPEND_LANES",
             "Append batches under way at once, each over a connection of its own.",
