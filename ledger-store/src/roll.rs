@@ -117,6 +117,16 @@ impl Store {
             return Err(RollError::Installation);
         }
         let mut lock = RollLock::take(&self.owner, tenant_id).await?;
+        let rolled = self.roll_locked(tenant_id, &mut lock).await;
+        lock.release().await;
+        rolled
+    }
+
+    async fn roll_locked(
+        &self,
+        tenant_id: TenantId,
+        lock: &mut RollLock,
+    ) -> Result<RolledEpoch, RollError> {
         // The roll before was interrupted between the mark and the destruction of the file.
         if let Some(rolled) = self.destroy_marked_epoch(tenant_id).await? {
             return Ok(rolled);
