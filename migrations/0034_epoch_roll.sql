@@ -16,7 +16,6 @@ alter table vault.epochs add column changed_at   timestamptz not null default '1
 alter table vault.epochs alter column changed_at set default clock_timestamp();
 alter table vault.epochs add column destroyed_at timestamptz;
 create index epochs_by_change on vault.epochs (changed_at);
-create unique index epochs_live on vault.epochs (tenant_id) where state = 'live';
 comment on column vault.epochs.changed_at   is 'Last change of the state, clock of the database: servers read the epochs again.';
 comment on column vault.epochs.destroyed_at is 'When the key file was destroyed, clock of the database; null before.';
 
@@ -135,7 +134,7 @@ begin
      where not t.is_locked;
 
   -- One index look-up per handle and call: without statistics the planner would read all rows of a
-  -- tenant.
+  -- tenant. For the same reason an index of the epoch that is being replaced is looked up apart.
   return query
     select 'handle', w.nth, h.handle_id, o.contact_id, c.contact_id, c.name_index, c.kinds, null::uuid, null::uuid,
            c.merged_into, c.survivor_name, c.name_epoch, c.survivor_epoch
@@ -143,13 +142,20 @@ begin
         as w (tenant, kind, blind_index, old_index, name_index, old_name, nth)
      cross join lateral (
         select handle_id from vault.handles
-         where tenant_id = p_tenants[w.tenant] and kind = w.kind
-           and blind_index in (w.blind_index, w.old_index)
+         where tenant_id = p_tenants[w.tenant] and kind = w.kind and blind_index = w.blind_index
+         union all
+        select handle_id from vault.handles
+         where tenant_id = p_tenants[w.tenant] and kind = w.kind and blind_index = w.old_index
+           and w.old_index <> w.blind_index
         offset 0) h
       left join lateral (
         select x.contact_id from vault.contact_handles x
          where x.tenant_id = p_tenants[w.tenant] and x.handle_id = h.handle_id
-           and x.name_index in (w.name_index, w.old_name) and x.name_index <> ''
+           and x.name_index = w.name_index and x.name_index <> ''
+         union all
+        select x.contact_id from vault.contact_handles x
+         where x.tenant_id = p_tenants[w.tenant] and x.handle_id = h.handle_id
+           and x.name_index = w.old_name and x.name_index <> '' and w.old_name <> w.name_index
         offset 0) o on true
       left join lateral (
         select k.contact_id, k.name_index, k.created_at, k.merged_into, r.name_index as survivor_name,
@@ -178,7 +184,10 @@ begin
         as w (tenant, blind_index, old_index, stream_id, nth)
       left join lateral (
         select subject_id from vault.call_subjects
-         where tenant_id = p_tenants[w.tenant] and blind_index in (w.blind_index, w.old_index)
+         where tenant_id = p_tenants[w.tenant] and blind_index = w.blind_index
+         union all
+        select subject_id from vault.call_subjects
+         where tenant_id = p_tenants[w.tenant] and blind_index = w.old_index and w.old_index <> w.blind_index
         offset 0) s on true
       left join lateral (
         select v.subjects[1] as subject_id

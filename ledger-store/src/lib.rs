@@ -54,7 +54,8 @@ pub mod tool_calls;
 pub mod vault;
 pub mod webhook_counts;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ledger_core::clock::Clock;
@@ -147,6 +148,8 @@ pub struct Store {
     availability: Shares<TenantId>,
     /// Decides the commands of each tenant one after another.
     chains: Chains,
+    /// Directory of the vault exports that rolls of epochs write.
+    vault_exports: OnceLock<PathBuf>,
 }
 
 impl Store {
@@ -230,6 +233,7 @@ impl Store {
             tool_calls: Shares::default(),
             availability: Shares::default(),
             chains,
+            vault_exports: OnceLock::new(),
         }
     }
 

@@ -24,6 +24,7 @@ use self::lock::RollLock;
 use crate::Store;
 use crate::keyring::{EpochKeys, KeyringError};
 use crate::vault::VaultError;
+use crate::vault::export::VaultExportError;
 
 /// Rows of one transaction.
 const BATCH: i64 = 1_000;
@@ -78,6 +79,10 @@ pub enum RollError {
     /// A key file is missing, unreadable or the wrong one.
     #[error("the keys are not available")]
     Keyring(#[from] KeyringError),
+    /// The vault export of the roll was not written, or does not open. The old key file stays, and no row
+    /// needs it.
+    #[error("the vault export was not written")]
+    Export(#[from] VaultExportError),
     /// The vault did not answer.
     #[error("the vault did not answer")]
     Vault(#[from] VaultError),
@@ -112,6 +117,16 @@ impl Store {
             return Err(RollError::Installation);
         }
         let mut lock = RollLock::take(&self.owner, tenant_id).await?;
+        let rolled = self.roll_locked(tenant_id, &mut lock).await;
+        lock.release().await;
+        rolled
+    }
+
+    async fn roll_locked(
+        &self,
+        tenant_id: TenantId,
+        lock: &mut RollLock,
+    ) -> Result<RolledEpoch, RollError> {
         // The roll before was interrupted between the mark and the destruction of the file.
         if let Some(rolled) = self.destroy_marked_epoch(tenant_id).await? {
             return Ok(rolled);

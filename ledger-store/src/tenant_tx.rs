@@ -88,6 +88,14 @@ pub(crate) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Po
     begin_with(pool, "begin".into_sql_str()).await
 }
 
+/// Begins a transaction like [`begin`], whose statements look up rows by key, whatever the statistics
+/// are.
+pub(crate) async fn begin_by_key(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let begin = "begin; set local enable_seqscan = off; set local enable_hashjoin = off; \
+                 set local enable_mergejoin = off";
+    begin_with(pool, begin.into_sql_str()).await
+}
+
 /// Begins a transaction in a task of its own, which completes even if the caller is dropped.
 ///
 /// sqlx 0.9.0 forgets a cancelled `begin`, and the connection would return to the pool with an open

@@ -82,7 +82,7 @@ async fn a_destroyed_key_is_gone_and_listed_once() {
     let before = fs::read(path("1.tek")).expect("a key");
     let at = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
 
-    let error = ring.destroy_epoch(ONE, 1, &[0; 16], at).await.err().expect("another key");
+    let error = ring.destroy_epoch(ONE, 1, &[0; 16], at).await.expect_err("another key");
     assert!(matches!(error, KeyringError::WrongKey { .. }), "{error}");
     assert_eq!(fs::read(path("1.tek")).expect("a key"), before);
     // The inode is overwritten: another name of it shows the bytes.

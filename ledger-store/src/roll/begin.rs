@@ -29,7 +29,7 @@ impl Store {
         }
         // Transactions with the lock of the vault that follow find the new epoch, and none that writes
         // under the old one is left.
-        sqlx::query!(
+        let changed = sqlx::query!(
             "update vault.epochs set state = 'draining', changed_at = clock_timestamp()
               where tenant_id = $1 and epoch = $2 and state = 'live'",
             tenant_id.0,
@@ -37,6 +37,9 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        if changed.rows_affected() != 1 {
+            return Err(RollError::LockLost);
+        }
         sqlx::query!(
             "insert into vault.epochs (tenant_id, epoch, check_value, created_at)
              values ($1, $2, $3, $4)",

@@ -21,6 +21,12 @@ impl RollLock {
         if is_taken { Ok(Self(conn)) } else { Err(RollError::Running) }
     }
 
+    /// Releases the lock, so that a roll that follows at once gets it.
+    pub(super) async fn release(mut self) {
+        // If that fails, the lock ends with the connection.
+        let _ = sqlx::query("select pg_advisory_unlock_all()").execute(&mut self.0).await;
+    }
+
     /// Checks that the connection, and so the lock, still exists.
     pub(super) async fn check(&mut self) -> Result<(), RollError> {
         self.0.ping().await.map_err(|_| RollError::LockLost)

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{BATCH, Left, Roll, RollError};
+use crate::tenant_tx::begin_by_key;
 
 /// Rows of one batch: their ids, the index as stored, and the index of the new epoch.
 #[derive(Default)]
@@ -41,6 +42,7 @@ impl Roll<'_> {
     async fn reindex_handles(&self) -> Result<u64, RollError> {
         let (mut last, mut updated) = (Uuid::nil(), 0);
         loop {
+            let mut tx = begin_by_key(&self.store.owner).await?;
             let rows = sqlx::query!(
                 "select handle_id, blind_index from vault.handles
                   where tenant_id = $1 and epoch = $2 and handle_id > $3
@@ -51,7 +53,7 @@ impl Roll<'_> {
                 last,
                 BATCH,
             )
-            .fetch_all(&self.store.owner)
+            .fetch_all(&mut *tx)
             .await?;
             let Some(end) = rows.last() else { return Ok(updated) };
             last = end.handle_id;
@@ -67,8 +69,9 @@ impl Roll<'_> {
                 &made.ids,
                 &made.new,
             )
-            .execute(&self.store.owner)
+            .execute(&mut *tx)
             .await?;
+            tx.commit().await?;
             updated += done.rows_affected();
         }
     }
@@ -76,6 +79,7 @@ impl Roll<'_> {
     async fn reindex_calls(&self) -> Result<u64, RollError> {
         let (mut last, mut updated) = (Uuid::nil(), 0);
         loop {
+            let mut tx = begin_by_key(&self.store.owner).await?;
             let rows = sqlx::query!(
                 "select subject_id, blind_index from vault.call_subjects
                   where tenant_id = $1 and epoch = $2 and subject_id > $3
@@ -86,7 +90,7 @@ impl Roll<'_> {
                 last,
                 BATCH,
             )
-            .fetch_all(&self.store.owner)
+            .fetch_all(&mut *tx)
             .await?;
             let Some(end) = rows.last() else { return Ok(updated) };
             last = end.subject_id;
@@ -102,8 +106,9 @@ impl Roll<'_> {
                 &made.old,
                 &made.new,
             )
-            .execute(&self.store.owner)
+            .execute(&mut *tx)
             .await?;
+            tx.commit().await?;
             updated += done.rows_affected();
         }
     }
@@ -111,6 +116,7 @@ impl Roll<'_> {
     async fn reindex_contacts(&self) -> Result<u64, RollError> {
         let (mut last, mut updated) = (Uuid::nil(), 0);
         loop {
+            let mut tx = begin_by_key(&self.store.owner).await?;
             let rows = sqlx::query!(
                 r#"select contact_id, name_index as "name_index!" from vault.contacts
                     where tenant_id = $1 and name_epoch = $2 and name_index is not null
@@ -122,7 +128,7 @@ impl Roll<'_> {
                 last,
                 BATCH,
             )
-            .fetch_all(&self.store.owner)
+            .fetch_all(&mut *tx)
             .await?;
             let Some(end) = rows.last() else { return Ok(updated) };
             last = end.contact_id;
@@ -140,8 +146,9 @@ impl Roll<'_> {
                 &made.old,
                 &made.new,
             )
-            .execute(&self.store.owner)
+            .execute(&mut *tx)
             .await?;
+            tx.commit().await?;
             updated += done.rows_affected();
         }
     }
@@ -151,6 +158,7 @@ impl Roll<'_> {
     async fn reindex_held_names(&self) -> Result<u64, RollError> {
         let (mut last, mut updated) = (Uuid::nil(), 0);
         loop {
+            let mut tx = begin_by_key(&self.store.owner).await?;
             let rows = sqlx::query!(
                 "select contact_id, name_index from vault.contact_handles
                   where tenant_id = $1 and name_epoch = $2 and name_index <> ''
@@ -162,7 +170,7 @@ impl Roll<'_> {
                 last,
                 BATCH,
             )
-            .fetch_all(&self.store.owner)
+            .fetch_all(&mut *tx)
             .await?;
             let Some(end) = rows.last() else { return Ok(updated) };
             last = end.contact_id;
@@ -181,8 +189,9 @@ impl Roll<'_> {
                 &made.old,
                 &made.new,
             )
-            .execute(&self.store.owner)
+            .execute(&mut *tx)
             .await?;
+            tx.commit().await?;
             if done.rows_affected() == 0 {
                 return Ok(updated);
             }
@@ -194,6 +203,7 @@ impl Roll<'_> {
     async fn reindex_words(&self) -> Result<u64, RollError> {
         let (mut last, mut updated) = (Uuid::nil(), 0);
         loop {
+            let mut tx = begin_by_key(&self.store.owner).await?;
             let rows = sqlx::query!(
                 "select contact_id, token from vault.contact_names
                   where tenant_id = $1 and epoch = $2 and contact_id >= $3
@@ -204,7 +214,7 @@ impl Roll<'_> {
                 last,
                 BATCH,
             )
-            .fetch_all(&self.store.owner)
+            .fetch_all(&mut *tx)
             .await?;
             let Some(end) = rows.last() else { return Ok(updated) };
             last = end.contact_id;
@@ -221,8 +231,9 @@ impl Roll<'_> {
                 &made.old,
                 &made.new,
             )
-            .execute(&self.store.owner)
+            .execute(&mut *tx)
             .await?;
+            tx.commit().await?;
             if done.rows_affected() == 0 {
                 return Ok(updated);
             }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{BATCH, Roll, RollError};
 use crate::root_key;
+use crate::tenant_tx::begin_by_key;
 use crate::vault::wrap_aad;
 
 impl Roll<'_> {
@@ -15,6 +16,7 @@ impl Roll<'_> {
         let mut last = (Uuid::nil(), 0);
         let mut wrapped = 0;
         loop {
+            let mut tx = begin_by_key(&self.store.owner).await?;
             let rows = sqlx::query!(
                 r#"select subject_id, generation, wrapped as "wrapped!"
                      from vault.subject_keys
@@ -28,7 +30,7 @@ impl Roll<'_> {
                 last.1,
                 BATCH,
             )
-            .fetch_all(&self.store.owner)
+            .fetch_all(&mut *tx)
             .await?;
             let Some(end) = rows.last() else { return Ok(wrapped) };
             last = (end.subject_id, end.generation);
@@ -58,8 +60,9 @@ impl Roll<'_> {
                 &generations,
                 &wraps,
             )
-            .execute(&self.store.owner)
+            .execute(&mut *tx)
             .await?;
+            tx.commit().await?;
             wrapped += updated.rows_affected();
         }
     }

@@ -107,20 +107,22 @@ impl Vault {
         let words = words_of(name, &epoch);
         let tokens: Vec<Vec<u8>> = words.iter().map(|word| word.current.to_vec()).collect();
         let old: Vec<Vec<u8>> = words.iter().map(|word| word.old.to_vec()).collect();
+        let both = [tokens.as_slice(), &old].concat();
         let found = sqlx::query_scalar!(
             r#"
             select coalesce(c.merged_into, c.contact_id) as "contact_id!"
-              from unnest($2::bytea[], $3::bytea[]) with ordinality as w (token, old, nth)
-              join vault.contact_names n
-                on n.tenant_id = $1 and n.token in (w.token, w.old)
+              from vault.contact_names n
               join vault.contacts c
                 on c.tenant_id = n.tenant_id and c.contact_id = n.contact_id
+             where n.tenant_id = $1 and n.token = any ($2)
              group by coalesce(c.merged_into, c.contact_id)
-            having count(distinct w.nth) = cardinality($2)
+            having count(distinct coalesce(array_position($3::bytea[], n.token),
+                                           array_position($4::bytea[], n.token))) = cardinality($3)
              order by min(c.created_at), coalesce(c.merged_into, c.contact_id)
-             limit $4
+             limit $5
             "#,
             tenant_id.0,
+            &both,
             &tokens,
             &old,
             MAX_FOUND,

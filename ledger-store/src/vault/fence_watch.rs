@@ -181,7 +181,8 @@ async fn look(pool: &PgPool, process_id: Uuid, subjects: &SubjectKeys, watch: We
         sleep(MIN_INTERVAL).await;
         // The next look tells that this one was applied.
         if !is_awaited {
-            is_woken = timeout(INTERVAL - MIN_INTERVAL, wake.notified()).await.is_ok();
+            is_woken =
+                timeout(INTERVAL.saturating_sub(MIN_INTERVAL), wake.notified()).await.is_ok();
         }
     }
 }

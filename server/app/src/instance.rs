@@ -112,6 +112,7 @@ impl Instance {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         });
+        store.keep_vault_exports_in(config.vault_backup_path());
         Self { store: Arc::new(store), migrated: 0, database, cluster }
     }
 

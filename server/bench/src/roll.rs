@@ -76,7 +76,9 @@ async fn measure(
     scratch.vacuum_and_checkpoint().await?;
 
     step(&format!("{} webhooks a second, {} s before the roll", plan.rate, plan.seconds));
-    let before = traffic(store, &tenant, plan, 0, |_| Duration::from_secs(plan.seconds)).await?;
+    let before =
+        traffic(store, &tenant, plan, 0, |elapsed| elapsed < Duration::from_secs(plan.seconds))
+            .await?;
     step("the roll");
     let is_rolling = Arc::new(AtomicBool::new(true));
     let rolling = tokio::spawn({
@@ -89,11 +91,8 @@ async fn measure(
             rolled.map(|rolled| (rolled, began.elapsed()))
         }
     });
-    let during = traffic(store, &tenant, plan, 1_000_000, |elapsed| {
-        let grace = if is_rolling.load(Ordering::Acquire) { Duration::MAX } else { elapsed };
-        grace.min(Duration::from_mins(10))
-    })
-    .await?;
+    let during =
+        traffic(store, &tenant, plan, 1_000_000, |_| is_rolling.load(Ordering::Acquire)).await?;
     let (rolled, took) = rolling.await??;
     step("looking up people");
     look_up(store, tenant.tenant_id, plan.people).await?;
@@ -173,20 +172,20 @@ struct Traffic {
     errors: u64,
 }
 
-/// Records webhooks at the steady rate, as long as `until` of the elapsed time is later.
+/// Records webhooks at the steady rate, while `goes_on` after the elapsed time.
 async fn traffic(
     store: &Arc<Store>,
     tenant: &BenchTenant,
     plan: &RollPlan,
     first_new: u64,
-    until: impl Fn(Duration) -> Duration,
+    goes_on: impl Fn(Duration) -> bool,
 ) -> anyhow::Result<Traffic> {
     let mut rng = Rng::with_seed(first_new);
     let mut ticks = interval(Duration::from_secs(1) / plan.rate.max(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (began, mut under_way, mut all) = (Instant::now(), JoinSet::new(), Traffic::default());
     let mut sent = 0;
-    while began.elapsed() < until(began.elapsed()) {
+    while goes_on(began.elapsed()) {
         let due = ticks.tick().await.into_std();
         sent += 1;
         let nth = if sent % NEW_EVERY == 0 {

@@ -17,8 +17,8 @@ pub(super) enum Command {
   call-ledger epoch roll --tenant acme
   call-ledger epoch roll                    every tenant, one after another
 
-Servers go on meanwhile. A roll that was interrupted is continued. Servers of release 0.2.0 refuse the tenant
-afterwards.")]
+Requests go on meanwhile. A roll that was interrupted is continued.
+Servers of release 0.2.0 refuse the tenant afterwards.")]
     Roll(RollArgs),
     /// List the epochs of a tenant, oldest first
     #[command(after_help = "Example:

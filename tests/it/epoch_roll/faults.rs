@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ledger_store::roll::RollError;
+use ledger_store::vault::export::vault_exports;
 use ledger_tests::{OwnDatabase, run};
 
 use super::*;
@@ -173,6 +174,33 @@ fn a_key_file_that_cannot_be_destroyed_is_destroyed_by_the_next_roll() {
         assert_eq!((rolled.destroyed, rolled.current), (1, 2), "no further roll");
         let epochs = server.store.epochs(tenant.tenant_id).await.expect("read");
         assert!(epochs[0].destroyed_at.is_some() && epochs.len() == 2);
+        server.stop().await;
+    });
+}
+
+#[test]
+fn a_roll_writes_an_export_that_opens_before_it_destroys_the_key() {
+    run(async {
+        let own = OwnDatabase::create().await;
+        let server = own.server().await;
+        let tenant = server.tenant().await;
+        record(&tenant).await;
+        let dir = own.keys.join("exports");
+        server.store.keep_vault_exports_in(dir.clone());
+        fs::write(&dir, "not a directory").expect("a file");
+        let failed = server.store.roll_epoch(tenant.tenant_id).await;
+        assert!(matches!(failed, Err(RollError::Export(_))), "{failed:?}");
+        assert!(files(&own, tenant.tenant_id).contains("1.tek"));
+        fs::remove_file(&dir).expect("it goes");
+        for current in 2..=4 {
+            assert_eq!(roll(&server, tenant.tenant_id).await.current, current);
+        }
+        let exports = vault_exports(&dir).expect("a directory");
+        assert_eq!(exports.len(), 2, "the newest two");
+        let proof = server.store.prove_vault_export(&exports[1]).await.expect("it opens");
+        assert_eq!(proof.opened, PERSONS as u64 + 1);
+        // The one before has keys of an epoch that was destroyed since.
+        server.store.prove_vault_export(&exports[0]).await.expect_err("it does not open");
         server.stop().await;
     });
 }
