@@ -39,8 +39,9 @@ fn the_probes_report_liveness_and_readiness() {
                 "lag_seconds": 0, "parked": 0, "stalled": 0, "reason": null,
             })
         };
-        let workers = ["metrics", "denials", "counts", "follow_ups", "epochs", "api"]
-            .map(|name| serde_json::json!({ "name": name, "state": "running", "restarts": 0 }));
+        let workers =
+            ["metrics", "exports", "denials", "counts", "follow_ups", "erasures", "epochs", "api"]
+                .map(|name| serde_json::json!({ "name": name, "state": "running", "restarts": 0 }));
         let expected = serde_json::json!({
             "status": "ready", "database": "ok", "migrations": "ok", "keyring": "ok", "journal": "ok",
             "lag_events": 0, "halted": 0, "parked": 0,
@@ -115,6 +116,7 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
             .flat_map(|(labels, _)| labels.split("\",").filter_map(|label| label.split('=').next()))
             .collect();
         let known = BTreeSet::from([
+            "code",
             "kind",
             "le",
             "outcome",
@@ -128,6 +130,8 @@ fn metrics_count_webhooks_and_no_label_is_open_text() {
             "section",
             "stage",
             "status",
+            "step",
+            "term",
             "worker",
         ]);
         assert!(names.is_subset(&known), "is a new label free of personal data? {names:?}");
