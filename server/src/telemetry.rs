@@ -83,6 +83,11 @@ fn init_counters() {
     for outcome in ["task", "recorded", "refused", "overflow", "shutdown"] {
         ::metrics::counter!("ledger_follow_ups_total", "outcome" => outcome).increment(0);
     }
+    for step in ledger_core::erasure::Step::ALL {
+        ::metrics::counter!("ledger_erasure_steps_total", "step" => step.as_str()).increment(0);
+    }
+    ::metrics::counter!("ledger_erasure_failures_total", "code" => "timed-out").increment(0);
+    ::metrics::counter!("ledger_erasure_findings_total").increment(0);
     for outcome in ledger_app::epochs::OUTCOMES {
         ::metrics::counter!("ledger_epoch_rolls_total", "outcome" => outcome).increment(0);
     }

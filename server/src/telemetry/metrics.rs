@@ -83,6 +83,14 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Counter,
         "Tool calls with an unknown outcome, by what became of them.",
     ),
+    (
+        "ledger_erasures_open",
+        Gauge,
+        "Erasures that have not ended, by the elapsed share of their term.",
+    ),
+    ("ledger_erasure_steps_total", Counter, "Steps of erasures that this server recorded."),
+    ("ledger_erasure_failures_total", Counter, "Failed attempts to continue an erasure, by code."),
+    ("ledger_erasure_findings_total", Counter, "Findings of verifications of erasures."),
     ("ledger_epoch_rolls_total", Counter, "Rolls of the epochs of tenants, by outcome."),
     ("ledger_epoch_age_seconds", Gauge, "Age of the oldest epoch in use."),
     (
