@@ -55,6 +55,7 @@ fn numbers_of_another_kind_stay() {
         "the gate security code is 4482",
         "your verification code is 482913",
         "my pin code is 560001 in the city",
+        "what's your pin? I have none. okay, then please come on wednesday at ten thirty",
         "the CVV is [card_code]. my room is 204, [pin] 4821 people",
     ] {
         assert_eq!(redacted(text), text);

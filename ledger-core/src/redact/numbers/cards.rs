@@ -3,9 +3,11 @@
 use super::super::check;
 use super::super::cues::Cue;
 use super::super::run::{Gap, Run};
-use super::super::words::{CODE, CVV, DIGITS, MONTH, NUMBER, PIN, SECURITY};
+use super::super::words::{AT, CODE, CVV, DIGITS, MONTH, NUMBER, PIN, SECURITY};
 use super::{Class, MAX_CARD, MAX_CODES, Numbers, READBACK};
 
+/// Reach of a question to a number behind `at`, in tokens.
+const ASKED: usize = 8;
 /// Words before a repetition of a code in another text.
 const WORDS: u64 = CODE | NUMBER | DIGITS | CVV | PIN | SECURITY;
 
@@ -96,6 +98,12 @@ impl Numbers<'_, '_, '_> {
     }
 
     fn code(&mut self, (from, to): (usize, usize), first: usize, last: usize) -> bool {
+        // `at ten thirty` is a time, unless a code was asked for just before.
+        let asked = [Cue::Code, Cue::Pin, Cue::PinCode].map(|cue| self.distance(cue, first));
+        let is_asked = asked.into_iter().flatten().any(|distance| distance <= ASKED);
+        if first > 0 && self.finder.tokens.has(first - 1, AT) && !is_asked {
+            return false;
+        }
         let is_code = self.is_nearest(Cue::Code, first) || self.is_named_after(Cue::Code, last);
         let pin_after = self.is_named_after(Cue::Pin, last);
         let is_pin = self.is_nearest(Cue::Pin, first) || pin_after;
