@@ -143,6 +143,10 @@ impl Store {
         row.map(|row| certificate(row.text, row.digest)).transpose()
     }
 
+    fn assurance(&self) -> Assurance {
+        if self.keyring.roots().is_in_vault() { Assurance::Vault } else { Assurance::File }
+    }
+
     async fn statement(&self, facts: &CertificateFacts) -> Result<Statement, CertifyError> {
         let JournalEntry { entry, digest, erasure } = &facts.entry;
         let request = &erasure.request;
@@ -152,7 +156,7 @@ impl Store {
             generation: key.generation,
         };
         Ok(Statement {
-            assurance: Assurance::File,
+            assurance: self.assurance(),
             certificate: facts.kind(),
             destroyed_at: facts.destroyed_at.trunc_subsecs(6),
             due_at: request.due_at,

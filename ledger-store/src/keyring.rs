@@ -81,6 +81,12 @@ pub enum KeyringError {
         /// Number of the epoch.
         epoch: i32,
     },
+    /// A rotation of the root key or an epoch roll uses the key files.
+    #[error("{path} is locked by a rotation of the root key or an epoch roll; repeat this later")]
+    Locked {
+        /// Path of the lock.
+        path: PathBuf,
+    },
     /// A file operation failed.
     #[error(
         "key file {path} cannot be read or written: check the path, who may use it, and the \

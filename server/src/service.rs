@@ -257,6 +257,7 @@ impl Service {
             self.workers.abort(ERASURES);
         }
         self.workers.abort(EXPORTS);
+        self.workers.abort(EPOCHS);
         self.workers.abort(METRICS);
         self.workers.abort(BACKUPS);
         self.workers.abort(OPERATIONS);

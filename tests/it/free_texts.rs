@@ -64,6 +64,21 @@ fn bodies() -> Vec<(&'static str, Value)> {
             "export_subject",
             json!({ "passphrase": "seven heron bridge 41", "requested_by": "person", "format": "zip" }),
         ),
+        (
+            "look_up_subjects",
+            json!({ "phone": "+15550100123", "email": "anna@example.com", "external_id": "crm-7" }),
+        ),
+        (
+            "erase_subject",
+            json!({
+                "ground": "17.1.a", "requested_by": "the person", "identity": "account",
+                "received_at": "2026-11-01T09:00:00Z", "note": "a note",
+            }),
+        ),
+        ("refuse_erasure", json!({ "reason": "unfounded" })),
+        ("extend_erasure", json!({ "reason": "complexity" })),
+        ("place_hold", json!({ "reason": "litigation" })),
+        ("restrict_subject", json!({ "reason": "18.1.a" })),
         ("rebuild_projection", json!({ "tenant_id": NIL })),
         ("create_source", source()),
         ("update_source", source()),
@@ -219,7 +234,9 @@ fn every_text_of_every_request_is_refused_with_hidden_characters() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
-        let key = ledger.key(tenant.tenant_id, &["read", "personal", "write", "admin"]).await;
+        let key = ledger
+            .key(tenant.tenant_id, &["read", "personal", "write", "admin", "compliance"])
+            .await;
         let document: Value = Client::new()
             .get(tenant.url("/openapi.json"))
             .send()

@@ -35,7 +35,8 @@ async fn set_state(store: &Store, tenant_id: TenantId, state: TenantState) {
 async fn vault_rows(tenant_id: TenantId) -> Vec<(String, i64)> {
     let conn = &mut cluster::superuser().await;
     let tables: Vec<String> = sqlx::query_scalar(
-        "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = 'vault' order by 1",
+        "select format('%I.%I', table_schema, table_name) from information_schema.columns
+          where table_schema = 'vault' and column_name = 'tenant_id' order by 1",
     )
     .fetch_all(&mut *conn)
     .await

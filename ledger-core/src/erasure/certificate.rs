@@ -46,8 +46,10 @@ impl CertificateKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Assurance {
-    /// Files: epoch keys are wrapped by the root key, overwritten and unlinked.
+    /// Files: epoch keys are wrapped by a root key in a file, overwritten and unlinked.
     File,
+    /// As [`Self::File`], with a root key in a Vault server.
+    Vault,
 }
 
 /// A destroyed key.

@@ -39,7 +39,7 @@ impl<'t> Finder<'t> {
         self.taken.get(at).copied().unwrap_or_default()
     }
 
-    fn is_same_name(&self, before: &Hit, hit: &Hit) -> bool {
+    fn is_same_name(before: &Hit, hit: &Hit) -> bool {
         let are_names = before.class == Class::Name && hit.class == Class::Name;
         are_names && before.last + 1 == hit.first
     }
@@ -51,7 +51,7 @@ impl<'t> Finder<'t> {
         let mut spans: Vec<Span> = Vec::with_capacity(self.hits.len());
         for (nth, hit) in self.hits.iter().enumerate() {
             // First name and last name are one span.
-            let mut is_open = nth > 0 && self.is_same_name(&self.hits[nth - 1], hit);
+            let mut is_open = nth > 0 && Self::is_same_name(&self.hits[nth - 1], hit);
             for at in hit.first..=hit.last {
                 let token = self.tokens.all()[at];
                 let is_label = self.tokens.is_label(at) || (at > 0 && self.tokens.is_label(at - 1));

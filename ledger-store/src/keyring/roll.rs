@@ -61,6 +61,8 @@ impl Keyring {
         check_value: &[u8],
         at: DateTime<Utc>,
     ) -> Result<(), KeyringError> {
+        // A rotation of the root key would write the file again.
+        let _lock = self.lock()?;
         let name = format!("{epoch}.tek");
         let path = self.path(tenant_id, &name);
         match self.read(tenant_id, &name).await {

@@ -48,11 +48,6 @@ pub enum RotationError {
     /// An interrupted rotation has to be finished first.
     #[error("a rotation of the root key was interrupted: repeat it without --prepare first")]
     Unfinished,
-    /// Another rotation is in progress.
-    #[error(
-        "another rotation of the root key, or an epoch roll, uses the keyring; repeat this later"
-    )]
-    Busy,
 }
 
 impl From<RootKeyError> for RotationError {
@@ -123,12 +118,13 @@ impl Keyring {
     /// Locks the keyring against other rotations and destructions of key files, in any process.
     ///
     /// # Errors
-    /// [`RotationError::Busy`] when it is locked.
-    pub(crate) fn lock(&self) -> Result<Flock<fs::File>, RotationError> {
+    /// [`KeyringError::Locked`]
+    pub(super) fn lock(&self) -> Result<Flock<fs::File>, KeyringError> {
         let path = self.dir.join(".lock");
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|source| io(&path, source))?;
-        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| RotationError::Busy)
+        let locked = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+        locked.map_err(|_| KeyringError::Locked { path })
     }
 
     /// Wraps key files by the current root key.

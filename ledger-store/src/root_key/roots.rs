@@ -45,6 +45,12 @@ impl Roots {
         self.transit.as_ref().map_or_else(|| self.file.display().to_string(), Transit::url)
     }
 
+    /// Whether the root key is in Vault.
+    #[must_use]
+    pub fn is_in_vault(&self) -> bool {
+        self.transit.is_some()
+    }
+
     /// Returns the root key that wraps new keys.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ fn every_parameter_of_the_served_document_is_accepted() {
     run(async {
         let ledger = TestLedger::shared().await;
         let tenant = ledger.tenant().await;
-        let key = ledger.key(tenant.tenant_id, &["read", "admin"]).await;
+        let key = ledger.key(tenant.tenant_id, &["read", "admin", "compliance"]).await;
         let document: Value = tenant.get("/openapi.json").await;
         let paths = document["paths"].as_object().expect("paths");
         for (path, operation) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {

@@ -39,7 +39,8 @@ fn no_message_that_arrives_during_an_erasure_leaves_readable_data() {
                join ledger.events fenced
                  on fenced.tenant_id = e.tenant_id and fenced.event_type = 'subject.fenced'
                 and fenced.facts ->> 'erasure_id' = f.erasure_id::text
-              where e.position > fenced.position and e.event_type not like 'access.%'",
+              where e.position > fenced.position and e.event_type not like 'access.%'
+                and (e.sections is not null or e.bulk is not null)",
         )
         .fetch_all(&mut conn)
         .await

@@ -65,6 +65,9 @@ impl TwoTenants {
             tenant.settle().await;
             insert_exceptional_rows(&mut own.superuser().await, tenant.tenant_id).await;
         }
+        let backup = "insert into ledger.backups values ($1, 'town', now(), now(), true, '{}', now(), 1, 1, 1, 1)";
+        let done = sqlx::query(backup).bind(TenantId::INSTALLATION.0);
+        done.execute(&mut own.superuser().await).await.expect("a row");
         let mut lost = one.through(&ledger);
         (lost.source_id, lost.secret) = (shared, "shared-secret".into());
         let (status, _) = lost.post(messages::report("nobody's").to_string()).await;
@@ -114,6 +117,16 @@ async fn insert_exceptional_rows(superuser: &mut PgConnection, tenant_id: Tenant
         // The product creates no links any more and keeps the old ones.
         "insert into vault.links values ($1, gen_random_uuid(), gen_random_uuid(), now())",
         "insert into vault.fences values ($1, gen_random_uuid(), gen_random_uuid(), 1, now())",
+        "insert into vault.restrictions values ($1, gen_random_uuid(), now())",
+        "insert into vault.applied_entries (tenant_id, erasure_id, entry, digest, applied_at)
+         select $1, gen_random_uuid(), count(*) + 1, sha256('town'), now() from vault.applied_entries",
+        "insert into ledger.certificates
+         values ($1, gen_random_uuid(), 'live', 'town', sha256('town'), now())",
+        "insert into erasures_v1.erasures (tenant_id, erasure_id, stream_id, subject_id, state, ground,
+                requester, identity, received_at, requested_at, due_at, is_extended, steps,
+                requested_position, position)
+         values ($1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'requested', '17.1.a',
+                 'person', 'account', now(), now(), now(), false, '{}', 1, 1)",
         "insert into ledger.access_exports
          values ($1, gen_random_uuid(), gen_random_uuid(), now(), now(), null, now(), null)",
     ] {
@@ -180,7 +193,7 @@ fn a_query_without_a_tenant_condition_returns_only_the_current_tenant() {
         for relation in &relations {
             for (ours, theirs) in [(&town.one, &town.two), (&town.two, &town.one)] {
                 let (ours, theirs) = (ours.tenant_id.0, theirs.tenant_id.0);
-                let of_nobody = ["ledger.quarantine", "ledger.count_batches"];
+                let of_nobody = ["ledger.quarantine", "ledger.count_batches", "ledger.backups"];
                 let is_nobodys = of_nobody.contains(&relation.as_str());
                 let ours = if is_nobodys { Uuid::nil() } else { ours };
                 let (total, not_ours) = rows(&mut superuser, relation, ours).await.expect("rows");
@@ -291,8 +304,16 @@ fn the_projector_role_can_read_no_key_and_no_secret() {
         let own = OwnDatabase::create().await;
         let mut superuser = own.superuser().await;
         let mut projector = as_role(&own.database, "ledger_projector").await;
-        let its_own =
-            ["appointments_v", "calls_v", "contacts_v", "due_v", "usage_v", "projection.", "read."];
+        let its_own = [
+            "appointments_v",
+            "calls_v",
+            "contacts_v",
+            "due_v",
+            "erasures_v",
+            "usage_v",
+            "projection.",
+            "read.",
+        ];
         for relation in relations(&mut superuser).await {
             let may = its_own.iter().any(|own| relation.starts_with(own))
                 || ["ledger.events", "ledger.tenants"].contains(&relation.as_str());

@@ -125,7 +125,9 @@ fn a_ledger_with_its_root_key_in_vault_seals_and_reads_and_recovers_when_vault_d
         let vault = Vault::start().await;
         let ledger = TestLedger::start_on(own.database.clone(), vault.keyring(&own.keys)).await;
         let tenant = ledger.tenant().await;
-        tenant.post_ok(messages::report("vault-1").to_string()).await;
+        let customer = json!({ "number": "+15550100123", "name": "Vault Person" });
+        let report = messages::from(messages::report("vault-1"), &customer);
+        tenant.post_ok(report.to_string()).await;
         tenant.settle().await;
         let before = tenant.only_call().await;
         assert!(!own.keys.join("root.key").exists(), "the root key is in Vault only");
