@@ -116,10 +116,10 @@ impl Store {
                     None
                 }
             };
-            let destroyed = destroyer.destroy(&journaled, stream_id).await;
+            let outcome = destroyer.destroy(&journaled, stream_id).await;
             let entry = journaled.entry;
             done.keys_destroyed +=
-                destroyed.map_err(|source| ReconcileError::Destroy { entry, source })?;
+                outcome.map_err(|source| ReconcileError::Destroy { entry, source })?;
         }
         self.vault.gate().check().await?;
         Ok(done)

@@ -210,7 +210,7 @@ async fn held(tx: &mut TenantTx) -> Result<Vec<Uuid>, StoreError> {
         }
         after = to;
     }
-    let held: Vec<Uuid> = holds.into_values().collect();
+    let subjects: Vec<Uuid> = holds.into_values().collect();
     let tenant_id = tx.tenant_id();
     let related = sqlx::query_scalar!(
         r#"
@@ -222,9 +222,9 @@ async fn held(tx: &mut TenantTx) -> Result<Vec<Uuid>, StoreError> {
          where h.tenant_id = $1 and h.contact_id = any ($2)
         "#,
         tenant_id.0,
-        &held,
+        &subjects,
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(held.into_iter().chain(related).collect())
+    Ok(subjects.into_iter().chain(related).collect())
 }

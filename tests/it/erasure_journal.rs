@@ -7,12 +7,13 @@ mod wrong_journal;
 
 use std::time::{Duration, Instant};
 
-use ledger_core::ids::{ErasureId, SubjectId};
+use ledger_core::ids::{ErasureId, Ids, SubjectId};
 use ledger_store::journal::JournalEntry;
 use ledger_tests::erasures::journaled;
 use ledger_tests::{OwnDatabase, TestLedger, TestTenant, cluster, messages};
 use reqwest::Client;
 use serde_json::{Value, json};
+use server::system::SystemIds;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ impl World {
     /// A copy of the database as it is now. No server may run.
     async fn copy(&self) -> OwnDatabase {
         let name = self.own.database.get_database().expect("a name");
-        let copy = format!("{name}_{}", Uuid::new_v4().simple());
+        let copy = format!("{name}_{}", SystemIds.random().simple());
         let statement = format!("create database {copy} template {name}");
         let created =
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut cluster::superuser().await).await;

@@ -96,7 +96,7 @@ impl Officer {
             if erasure["state"] == expected || erasure["step"] == expected {
                 return erasure;
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "not {expected}: {erasure}");
+            assert!(begun.elapsed() < Duration::from_mins(1), "not {expected}: {erasure}");
             tokio::time::sleep(Duration::from_millis(400)).await;
         }
     }

@@ -1,6 +1,5 @@
 //! Erasures whose steps a test carries out one by one, as the process of erasure does.
 
-use chrono::Utc;
 use ledger_core::clock::Clock;
 use ledger_core::erasure::{ErasureAction, ErasureCommand, Erasures, NewErasure, StepFacts};
 use ledger_core::event::{
@@ -52,7 +51,7 @@ pub async fn fenced(
         ErasureAction::Record(StepFacts::Planned(plan.clone())),
         ErasureAction::Record(StepFacts::Fenced(fence)),
     ] {
-        let command = ErasureCommand { subject_id: subjects[0], now: Utc::now(), action };
+        let command = ErasureCommand { subject_id: subjects[0], now, action };
         let by = store.operator();
         let context = CommandContext { tenant_id, by, content: None, subject: None };
         let executed = store.execute::<Erasures>(&context, &command).await.expect("it is accepted");

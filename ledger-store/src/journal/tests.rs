@@ -86,7 +86,10 @@ fn entries_are_read_back_by_another_process_and_appended_once() {
     assert_eq!(found(dir.path()), Ok(0));
     for nth in 1..=3 {
         let entry = first.append_now(&erasure(1, nth)).expect("appended");
-        assert_eq!((entry.entry, &entry.erasure), (nth as u64, &erasure(1, nth)));
+        assert_eq!(
+            (entry.entry, &entry.erasure),
+            (u64::try_from(nth).expect("few"), &erasure(1, nth))
+        );
     }
     let before = fs::read(first.path()).expect("our file");
     let second = journal(dir.path());
@@ -128,7 +131,7 @@ fn every_changed_byte_is_refused_by_its_line_and_nothing_is_written() {
     for at in (0..bytes.len() - 1).step_by(7) {
         let mut changed = bytes.clone();
         changed[at] ^= 1 << (at % 3);
-        let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = bytes[..at].split(|byte| *byte == b'\n').count() as u64;
         fs::write(journal.path(), &changed).expect("our file");
         assert_eq!(found(dir.path()), Err(line), "byte {at}");
         let refused = journal.append_now(&erasure(1, 4));
@@ -157,7 +160,7 @@ fn moved_repeated_missing_and_forged_lines_are_refused_by_name() {
         ("of another tenant", vec![lines[0], &swapped, lines[2]], 2),
         ("of another key", vec![lines[0], lines[1], foreign], 3),
         ("empty", vec![lines[0], "", lines[1]], 2),
-        ("with a space", vec![lines[0], &lines[1].replace(":", ": "), lines[2]], 2),
+        ("with a space", vec![lines[0], &lines[1].replace(':', ": "), lines[2]], 2),
     ] {
         fs::write(journal.path(), file.join("\n") + "\n").expect("our file");
         assert_eq!(found(dir.path()), Err(line), "{what}");

@@ -200,8 +200,8 @@ impl Erasure {
                 self.step(ErasureState::Final, "erased", at);
             }
             E::SectionsPurged(_) => self.step(ErasureState::Final, "purged", at),
-            E::ErasureRequested(_) => {}
-            E::HoldPlaced(_)
+            E::ErasureRequested(_)
+            | E::HoldPlaced(_)
             | E::HoldReleased(_)
             | E::Restricted(_)
             | E::RestrictionLifted(_)

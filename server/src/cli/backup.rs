@@ -54,7 +54,7 @@ the new directory refer to the keyring, the root key and the journal of that dat
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CreateArgs {
-    /// Directory for this backup; point-in-time restores also need the archive [default: backup_dir]
+    /// Directory for this backup; point-in-time restores also need the archive [default: `backup_dir`]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
     /// Verify it at once

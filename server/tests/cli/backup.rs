@@ -1,6 +1,7 @@
 //! `backup`: what is restored, what is found, and what is in no backup.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -283,10 +284,7 @@ async fn no_backup_has_a_key_and_an_interrupted_one_does_not_count() {
         let contents = fs::read(&path).expect("a key file");
         secrets.push((path.display().to_string(), contents[12..].to_vec()));
     }
-    let pattern: Vec<String> = secrets
-        .iter()
-        .map(|(_, secret)| secret.iter().map(|byte| format!("\\x{byte:02x}")).collect())
-        .collect();
+    let pattern: Vec<String> = secrets.iter().map(|(_, secret)| pattern_of(secret)).collect();
     let holding = |dir: PathBuf| {
         let args = ["-r", "--text", "--files-with-matches", "--perl-regexp", &pattern.join("|")];
         let ran =
@@ -334,4 +332,13 @@ fn a_backup_that_cannot_be_restored_is_refused_before_anything_is_written() {
     let misspelt = test_dir.run(&["backup", "restore", "latest", "--to", "yesterday"]);
     assert_eq!(misspelt.code, 2);
     assert_eq!(test_dir.run(&["backup", "verify", "nothing"]).code, 1);
+}
+
+/// A regular expression of bytes.
+fn pattern_of(bytes: &[u8]) -> String {
+    let mut pattern = String::new();
+    for byte in bytes {
+        write!(pattern, "\\x{byte:02x}").expect("a text");
+    }
+    pattern
 }

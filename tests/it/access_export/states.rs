@@ -81,9 +81,9 @@ fn only_the_passphrase_opens_the_file_and_no_plaintext_is_on_the_disk() {
         let (status, requested) = desk.request(&contact, &Value::Null).await;
         assert_eq!(status, 202, "{requested}");
         let generated = requested["passphrase"].as_str().expect("a passphrase").to_owned();
-        let made = desk.made(&id(&requested)).await;
-        assert_eq!(made["state"], "ready");
-        assert!(!made.to_string().contains(&generated));
+        let shown = desk.made(&id(&requested)).await;
+        assert_eq!(shown["state"], "ready");
+        assert!(!shown.to_string().contains(&generated));
         let (_, file) = desk.file(&id(&requested)).await;
         let files = opened(&file, &generated).expect("it opens");
         assert!(String::from_utf8_lossy(&files["events.ndjson"]).contains("spoken-canary-9"));

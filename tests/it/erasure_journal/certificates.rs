@@ -1,10 +1,11 @@
 //! Certificates: issued once, verified without a database, without an id of the subject.
 
-use chrono::Utc;
+use ledger_core::clock::Clock;
 use ledger_core::erasure::certificate::{CertificateKind, CertifiedEpoch, Statement};
 use ledger_core::event::HexDigest;
 use ledger_store::certificates::{CertificateFacts, ClosingFacts};
 use ledger_tests::run;
+use server::system::SystemClock;
 
 use super::*;
 
@@ -15,7 +16,7 @@ fn a_certificate_is_issued_once_and_verifies_without_the_database() {
         let entry = world.erase(&server, ERASURE).await;
         let live = CertificateFacts {
             entry: entry.clone(),
-            destroyed_at: Utc::now(),
+            destroyed_at: SystemClock.now_micros(),
             recipients: vec![Uuid::from_u128(8), Uuid::from_u128(7)],
             closing: None,
         };
@@ -28,7 +29,8 @@ fn a_certificate_is_issued_once_and_verifies_without_the_database() {
         for facts in [&live, &last] {
             let issued = server.store.certify(facts).await.expect("issued");
             // Later facts do not change what was issued.
-            let later = CertificateFacts { destroyed_at: Utc::now(), ..facts.clone() };
+            let later =
+                CertificateFacts { destroyed_at: SystemClock.now_micros(), ..facts.clone() };
             assert_eq!(server.store.certify(&later).await.expect("issued"), issued);
             let stored = server.store.certificate(tenant_id, ERASURE, facts.kind()).await;
             assert_eq!(stored.expect("an answer"), Some(issued.clone()));

@@ -1,6 +1,7 @@
 //! Journals that are missing, older, forged, or of another installation.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use ledger_tests::run;
 
@@ -95,7 +96,6 @@ fn a_lost_signing_key_is_not_replaced_once_something_is_signed() {
         assert!(!path.exists());
         fs::rename(world.own.keys.join("aside"), journal.path()).expect("our file");
         fs::write(path, seed).expect("our file");
-        use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("our file");
         assert_serves(&server, &world.tenant).await;
         server.stop().await;

@@ -17,7 +17,7 @@ fn a_person_is_erased_with_a_certificate_within_a_minute_and_others_stay() {
         let begun = Instant::now();
         let erasure_id = officer.erase(&anna).await;
         let erasure = officer.until(&erasure_id, "certified").await;
-        assert!(begun.elapsed() < Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_mins(1));
         assert_eq!(erasure["state"], "destroyed");
         assert_eq!(erasure["subject_id"], json!(anna));
         assert_eq!(erasure["manifest"]["subjects"], 1, "{erasure}");

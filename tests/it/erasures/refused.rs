@@ -1,6 +1,9 @@
 //! What is refused, by name: unknown persons and tenants, repetitions, and ways to give an erased person
 //! new data.
 
+use ledger_core::clock::Clock;
+use server::system::SystemClock;
+
 use super::*;
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000001";
@@ -101,7 +104,7 @@ fn an_erased_person_gets_no_new_data_and_no_new_key() {
             }
         };
         let before = keys(&officer).await;
-        let start = chrono::Utc::now() + chrono::TimeDelta::days(3);
+        let start = SystemClock.now() + chrono::TimeDelta::days(3);
         let start = json!(start.format("%Y-%m-%dT15:00:00Z").to_string());
         let handle = json!({ "kind": "email", "value": "anna@example.com" });
         let by_name = json!({ "name": "Anna Example", "phone": PHONE });

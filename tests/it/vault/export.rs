@@ -124,7 +124,7 @@ fn an_export_is_proved_key_by_key_and_every_damage_is_found() {
         let dir = own.keys.join("exports");
         let store = &server.store;
         let export = store.export_vault(&dir).await.expect("it is written");
-        assert_eq!(vault_exports(&dir).expect("a directory"), [export.path.clone()]);
+        assert_eq!(vault_exports(&dir).expect("a directory"), std::slice::from_ref(&export.path));
         let meta = fs::metadata(&export.path).expect("a file");
         assert_eq!((meta.permissions().mode() & 0o777, meta.len()), (0o600, export.bytes));
         assert_eq!(export.subjects, 10);

@@ -101,7 +101,7 @@ fn wrap(file_key: &[u8; 16], passphrase: &Passphrase, salt: &[u8; 16]) -> io::Re
         .map_err(|_| fault("the derivation"))?;
     let mut wrapped = file_key.to_vec();
     let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-    cipher(&*wrapping)?
+    cipher(&wrapping)?
         .seal_in_place_append_tag(nonce, Aad::empty(), &mut wrapped)
         .map_err(|_| fault("the cipher"))?;
     Ok(wrapped)

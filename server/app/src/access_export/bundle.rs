@@ -153,7 +153,7 @@ fn write(
     let digest = aws_lc_rs::digest::digest(&SHA256, &manifest);
     let digest = digest.as_ref().try_into().map_err(io::Error::other)?;
     let encryptor = zip.finish().map_err(io::Error::other)?.into_inner();
-    let file = encryptor.finish()?.into_inner().map_err(|error| error.into_error())?;
+    let file = encryptor.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.sync_all()?;
     let bytes = file.metadata()?.len();
     fs::rename(part, path)?;

@@ -84,7 +84,7 @@ impl CallSummary {
             provider_call_id: call.provider_call_id.clone(),
             direction: call.direction().and_then(word),
             status: call.status().and_then(word),
-            outcome: call.outcome().map(|outcome| outcome.as_str()),
+            outcome: call.outcome().map(ledger_core::call::Outcome::as_str),
             started_at: time(call.started_at()),
             ended_at: time(call.ended_at()),
             duration_ms: call.duration_ms(),

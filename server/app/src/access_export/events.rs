@@ -138,9 +138,12 @@ pub(super) async fn line(
         let mine =
             event.subjects.iter().flatten().copied().find(|subject| about.is_person(*subject));
         let mut facts: Value = serde_json::from_str(&event.facts)?;
-        if subject_id.is_some_and(|subject| !about.is_person(subject)) && mine.is_none() {
-            if let Some(facts) = facts.as_object_mut() {
-                OF_PERSON.iter().for_each(|name| drop(facts.remove(*name)));
+        if subject_id.is_some_and(|subject| !about.is_person(subject))
+            && mine.is_none()
+            && let Some(facts) = facts.as_object_mut()
+        {
+            for name in OF_PERSON {
+                facts.remove(name);
             }
         }
         remove_others(about, &mut facts);

@@ -39,11 +39,17 @@ fn table<const N: usize>(
         out.push_str("<p>None recorded.</p>\n");
         return;
     }
-    let head: String = columns.iter().map(|column| format!("<th>{column}</th>")).collect();
-    let _ = writeln!(out, "<table><tr>{head}</tr>");
+    out.push_str("<table><tr>");
+    for column in columns {
+        let _ = write!(out, "<th>{column}</th>");
+    }
+    out.push_str("</tr>\n");
     for row in rows {
-        let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        let _ = writeln!(out, "<tr>{cells}</tr>");
+        out.push_str("<tr>");
+        for cell in &row {
+            let _ = write!(out, "<td>{}</td>", escape(cell));
+        }
+        out.push_str("</tr>\n");
     }
     out.push_str("</table>\n");
 }

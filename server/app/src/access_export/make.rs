@@ -240,7 +240,7 @@ impl Writer<'_> {
         csv::row(&mut table, APPOINTMENT_COLUMNS);
         for one in gathered.appointments.values() {
             let details: Vec<String> = one.details.iter().map(ToString::to_string).collect();
-            let cells = [
+            let columns = [
                 one.appointment_id.to_string(),
                 one.role.to_owned(),
                 one.service_type.clone().unwrap_or_default(),
@@ -251,7 +251,7 @@ impl Writer<'_> {
                 one.call_id.map(|call| call.to_string()).unwrap_or_default(),
                 details.join("; "),
             ];
-            csv::row(&mut table, cells.iter().map(String::as_str));
+            csv::row(&mut table, columns.iter().map(String::as_str));
         }
         self.bundle.file("appointments.csv").await?;
         self.bundle.write(table.into_bytes()).await?;

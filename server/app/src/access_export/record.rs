@@ -133,9 +133,10 @@ impl Gathered {
         self.counts.withheld_sections += count(&opened.withheld);
         self.counts.erased_sections += count(&opened.erased);
         self.counts.damaged_sections += count(&opened.damaged);
-        match about.streams.contains_key(&stored.stream_id) {
-            true => *self.by_stream.entry(stored.stream_id).or_default() += 1,
-            false => self.elsewhere += 1,
+        if about.streams.contains_key(&stored.stream_id) {
+            *self.by_stream.entry(stored.stream_id).or_default() += 1;
+        } else {
+            self.elsewhere += 1;
         }
         *self.by_type.entry(stored.event_type.clone()).or_default() += 1;
         for section in &opened.sections {

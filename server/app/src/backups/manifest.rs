@@ -76,7 +76,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes)
 }
 
 /// Writes the manifest into the directory of a backup.
@@ -119,7 +119,7 @@ pub fn backups(dir: &Path) -> Result<Vec<(PathBuf, Manifest)>, BackupError> {
         .filter(|path| is_named(path) && path.join(FILE).exists())
         .filter_map(|path| read(&path).ok().map(|manifest| (path, manifest)))
         .collect();
-    found.sort_by(|(_, one), (_, other)| one.begun_at.cmp(&other.begun_at));
+    found.sort_by_key(|(_, one)| one.begun_at);
     Ok(found)
 }
 

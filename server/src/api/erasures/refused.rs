@@ -19,8 +19,9 @@ pub(in crate::api) fn refused(error: ErasureError) -> ApiError {
     match error {
         ErasureError::NotFound => ApiError::not_found("subject-not-found", "person"),
         ErasureError::Rejected(rejection) => rejected(code, rejection),
-        ErasureError::TextNotSealed => ApiError::new(StatusCode::CONFLICT, code, detail),
-        ErasureError::OtherErasure => ApiError::new(StatusCode::CONFLICT, code, detail),
+        ErasureError::TextNotSealed | ErasureError::OtherErasure => {
+            ApiError::new(StatusCode::CONFLICT, code, detail)
+        }
         ErasureError::Reused => {
             let detail = "this Idempotency-Key was used for another request";
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)

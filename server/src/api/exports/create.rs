@@ -60,11 +60,11 @@ fn requester<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Requester>, D
 }
 
 fn format<'de, D: Deserializer<'de>>(field: D) -> Result<Option<()>, D::Error> {
-    let check = |word: String| match ExportFormatName::ALL.contains(&word.as_str()) {
-        true => Ok(()),
-        false => Err(D::Error::custom("it is not zip")),
-    };
-    fields::text(field)?.map(check).transpose()
+    let is_known = |word: &String| ExportFormatName::ALL.contains(&word.as_str());
+    match fields::text(field)? {
+        Some(word) if !is_known(&word) => Err(D::Error::custom("it is not zip")),
+        word => Ok(word.map(drop)),
+    }
 }
 
 /// An export that was requested.

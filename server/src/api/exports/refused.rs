@@ -20,6 +20,7 @@ fn conflict(code: &'static str, detail: impl Into<String>) -> ApiError {
 }
 
 /// The answer to a request that was refused.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn refused(error: AccessExportError) -> ApiError {
     match error {
         AccessExportError::SubjectNotFound => subject_not_found(),

@@ -80,7 +80,7 @@ pub struct OpenErasureView {
 
 impl SubjectView {
     pub(super) fn of(held: &HeldData) -> Self {
-        let hold = |hold: &HeldUnder| HoldView {
+        let view = |hold: &HeldUnder| HoldView {
             hold_id: hold.hold_id.0,
             subject_id: hold.subject_id.0,
             reason: hold.reason.as_str(),
@@ -97,7 +97,7 @@ impl SubjectView {
             subjects: held.subjects,
             keys: held.keys,
             events: held.events,
-            holds: held.holds.iter().map(hold).collect(),
+            holds: held.holds.iter().map(view).collect(),
             restriction: held.restriction.map(|(reason, restricted_at)| RestrictionView {
                 reason: reason.as_str(),
                 restricted_at,

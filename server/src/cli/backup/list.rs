@@ -18,7 +18,7 @@ use crate::instance::Instance;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Directory of the backups [default: backup_dir]
+    /// Directory of the backups [default: `backup_dir`]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
 }

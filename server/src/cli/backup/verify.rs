@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Name of the backup [default: the newest]
     #[arg(default_value = "latest", hide_default_value = true)]
     name: String,
-    /// Directory of the backups [default: backup_dir]
+    /// Directory of the backups [default: `backup_dir`]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
     /// Verify this database instead, which was restored by other tools

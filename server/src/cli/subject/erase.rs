@@ -35,7 +35,7 @@ pub(crate) struct EraseArgs {
     /// Party that requested it: person, representative, controller or authority
     #[arg(long, value_name = "PARTY", value_parser = requester, default_value = "person")]
     requested_by: Requester,
-    /// Check of its identity: account, known_handle, document or not_required
+    /// Check of its identity: account, `known_handle`, document or `not_required`
     #[arg(long, value_name = "CHECK", value_parser = identity, default_value = "not_required")]
     identity: IdentityCheck,
     /// Roll the epoch of the tenant too, so that no copy in a backup can be opened, and issue the final certificate
