@@ -26,7 +26,7 @@ const NOT_REACHED: &str = "recovery ended before configured recovery target was 
 /// What is restored.
 #[derive(Debug, Clone)]
 pub struct Restoration {
-    /// The base backup, as [`base_backup`](super::base_backup) wrote it.
+    /// The base backup, as [`base_backup`](fn@super::base_backup) wrote it.
     pub base: PathBuf,
     /// Directories with segments of the write-ahead log, searched in this order.
     pub wal: Vec<PathBuf>,
