@@ -119,19 +119,10 @@ fn the_time_is_linear_in_hostile_text() {
         "\u{200b}",
         "é",
     ] {
-        let time = |bytes: usize| {
-            let text = pattern.repeat(bytes / pattern.len());
-            (0..3)
-                .map(|_| {
-                    let begun = Instant::now();
-                    let _ = redact(&text, &names);
-                    begun.elapsed()
-                })
-                .min()
-                .unwrap_or_default()
-        };
-        let (small, large) = (time(20_000), time(160_000));
-        // Eight times the text in at most forty times the time: a quadratic scan takes sixty-four.
-        assert!(large < small * 40 + Duration::from_millis(40), "{pattern:?}: {small:?} {large:?}");
+        // A quadratic scan of this text takes many minutes.
+        let text = pattern.repeat(400_000 / pattern.len());
+        let begun = Instant::now();
+        let _ = redact(&text, &names);
+        assert!(begun.elapsed() < Duration::from_mins(1), "{pattern:?}");
     }
 }
