@@ -36,10 +36,15 @@ pub(in crate::api) async fn add_names<'p>(
     let ids = nameless.iter().map(|(contact_id, _)| *contact_id).collect();
     let known = opened_by_id(app, tenant_id, ids).await?;
     for (contact_id, parties) in nameless {
-        let Some(opened) = known.get(&contact_id).filter(|opened| opened.party.name.is_some())
-        else {
+        let Some(opened) = known.get(&contact_id) else { continue };
+        if is_untold(parties) {
+            // A message of an erased person is recorded without sections.
+            parties.is_erased = opened.is_erased;
+            parties.is_restricted = opened.is_restricted;
+        }
+        if opened.party.name.is_none() {
             continue;
-        };
+        }
         parties.merged.name.clone_from(&opened.party.name);
         parties.subjects.extend(&opened.subjects);
     }
