@@ -104,7 +104,7 @@ fn a_command_that_fails_exits_with_1_and_states_the_remedy() {
         (&["export", "events", "--file", "/nowhere/at/all"], "/nowhere/at/all"),
         (
             &["projection", "rebuild", "cals"],
-            "no read model cals; there are appointments, calls, contacts, due, usage",
+            "no read model cals; there are appointments, calls, contacts, due, erasures, usage",
         ),
         (&["projection", "promote", "cals"], "calls"),
         (&["projection", "rollback", "cals"], "calls"),
