@@ -334,10 +334,13 @@ fn a_backup_that_cannot_be_restored_is_refused_before_anything_is_written() {
     assert_eq!(test_dir.run(&["backup", "verify", "nothing"]).code, 1);
 }
 
-/// A regular expression of bytes.
+/// A regular expression of bytes: of the longest part without a line feed, since the search is by lines.
 fn pattern_of(bytes: &[u8]) -> String {
+    let longest = bytes.split(|byte| *byte == b'\n').max_by_key(|part| part.len());
+    let longest = longest.expect("a part");
+    assert!(longest.len() >= 8, "long enough to be nowhere else");
     let mut pattern = String::new();
-    for byte in bytes {
+    for byte in longest {
         write!(pattern, "\\x{byte:02x}").expect("a text");
     }
     pattern

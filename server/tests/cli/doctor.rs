@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::test_dir::{DirectAccess, TestDir};
 
 /// Every check, in output order.
-const CHECKS: [&str; 24] = [
+const CHECKS: [&str; 25] = [
     "version",
     "data_dir",
     "disk",
@@ -26,6 +26,7 @@ const CHECKS: [&str; 24] = [
     "migrations",
     "root_key",
     "keyring",
+    "epochs",
     "read_models",
     "parked_events",
     "quarantine",
