@@ -8,6 +8,7 @@ The last migration is the number of the newest one that the previous release has
 import datetime
 import pathlib
 import sys
+import re
 import time
 
 from builds import PATIENCE_S, Build
@@ -16,9 +17,12 @@ import webhooks
 
 BEGAN = time.monotonic()
 
-# Fields that this build fills for calls of the previous release, as the changelog states:
-# a call without a name shows the name that its contact has now.
-FILLED = {"/personal/customer/name"}
+# Fields that this build fills where the previous release has nothing: a call without a name shows the name that its
+# contact has now, and a key without scope personal reads the texts of the conversation redacted.
+FILLED = re.compile(
+    r"/personal/customer/name"
+    r"|/read/(messages|transcript|summary|analysis|structured_data|tool_calls/\d+/(arguments|result))"
+)
 
 
 # Reads of which only the status is checked: they state progress, or count hours that pass.
@@ -49,7 +53,7 @@ def differences(before, after, where=""):
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for nth, (one, other) in enumerate(zip(before, after)):
             yield from differences(one, other, f"{where}/{nth}")
-    elif before != after and not (before is None and where in FILLED):
+    elif before != after and not (before is None and FILLED.fullmatch(where)):
         yield f"{where}: {before!r} became {after!r}"
 
 
