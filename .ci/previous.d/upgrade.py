@@ -7,8 +7,8 @@ The last migration is the number of the newest one that the previous release has
 
 import datetime
 import pathlib
-import sys
 import re
+import sys
 import time
 
 from builds import PATIENCE_S, Build
@@ -21,7 +21,7 @@ BEGAN = time.monotonic()
 # contact has now, and a key without scope personal reads the texts of the conversation redacted.
 FILLED = re.compile(
     r"/personal/customer/name"
-    r"|/read/(messages|transcript|summary|analysis|structured_data|tool_calls/\d+/(arguments|result))"
+    r"|(/read)?/(messages|transcript|summary|analysis|structured_data|tool_calls/\d+/(arguments|result))"
 )
 
 
