@@ -33,7 +33,9 @@ pub use self::derived::{DigestKey, EpochKeys};
 use self::derived::{IndexScheme, check_values};
 pub use self::rotate::{Rotation, RotationError};
 use crate::caches;
-use crate::root_key::{FileRootKey, RootKey, RootKeyError, Roots, read_small, write_new};
+use crate::root_key::{
+    FileRootKey, RootKey, RootKeyError, Roots, may_exist, read_small, write_new,
+};
 use crate::seal::KeyBytes;
 
 const MAGIC: &[u8; 4] = b"CLK1";
@@ -381,12 +383,6 @@ struct KeyFile {
     /// Id of the root key that wrapped the file.
     root_id: [u8; 8],
     wrapped: Vec<u8>,
-}
-
-/// Whether the path may exist. True also for a dangling link and for a path that cannot be
-/// examined, so that nothing is created over them.
-fn may_exist(path: &Path) -> bool {
-    !fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The associated data of a wrapped key: tenant and file name.

@@ -111,6 +111,12 @@ pub(crate) fn read_small(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     Ok(contents)
 }
 
+/// Whether the path may exist. True also for a dangling link and for a path that cannot be
+/// examined, so that nothing is created over them.
+pub(crate) fn may_exist(path: &Path) -> bool {
+    !fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Writes a new file durably and atomically: a reader never sees a partial key, and a crash leaves
 /// at most a stray temporary file. Fails if the file exists.
 pub(crate) fn write_new(path: &Path, contents: &[u8]) -> std::io::Result<()> {

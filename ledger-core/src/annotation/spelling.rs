@@ -70,7 +70,7 @@ impl Spellings {
     }
 }
 
-/// Returns the word with `-` for each `_` whose bit is set, the lowest bit for the first one.
+/// Returns the word with some `_` replaced by `-`: the n-th one if bit n of the mask is set, from 0.
 fn spelled(word: &str, choice: u32) -> String {
     let mut gap = 0;
     let write = |c: char| {

@@ -61,7 +61,7 @@ pub struct CertifiedKey {
     pub generation: u32,
 }
 
-/// An epoch whose key was destroyed.
+/// A destroyed epoch key, by number and check value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CertifiedEpoch {
     /// Hexadecimal check value of the epoch key.
@@ -109,7 +109,7 @@ pub struct CertifiedEntry {
     pub entry: u64,
 }
 
-/// What a certificate states.
+/// The content of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
@@ -121,7 +121,7 @@ pub struct Statement {
     pub destroyed_at: DateTime<Utc>,
     /// End of the term.
     pub due_at: DateTime<Utc>,
-    /// Epochs whose keys were destroyed; of a final certificate only.
+    /// Destroyed epoch keys; empty in a live certificate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<CertifiedEpoch>,
     /// The erasure.
@@ -140,7 +140,7 @@ pub struct Statement {
     pub received_at: DateTime<Utc>,
     /// Recipients of data of the subject, by id, sorted.
     pub recipients: Vec<Uuid>,
-    /// What stays.
+    /// Data that remain after the erasure.
     pub residuals: Vec<Residual>,
     /// Keyed pseudonym of the subject, equal in every certificate of the subject.
     pub subject: HexDigest,

@@ -41,7 +41,7 @@ pub enum ErasureAction {
     Allow(ErasureId),
     /// Record a step that was carried out.
     Record(StepFacts),
-    /// Record an erasure of the journal in a restored log, as far as it is not told.
+    /// Record an erasure of the journal in a restored log: those of its events that are missing.
     Repeat(Box<RepeatedErasure>),
     /// Place a legal hold.
     PlaceHold(LegalHoldId, HoldReason),

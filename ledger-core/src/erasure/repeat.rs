@@ -1,4 +1,4 @@
-//! An erasure that a restored log does not tell, or tells in part: recorded again from the journal.
+//! Records an erasure of the journal again in a restored log that lacks some or all of its events.
 
 use super::event::ErasureEvent;
 use super::state::{Phase, SubjectState};
@@ -9,7 +9,7 @@ use crate::event::{
     SubjectEvent, SubjectFenced,
 };
 
-/// An erasure whose keys are destroyed, from the journal.
+/// A completed erasure, as read from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepeatedErasure {
     /// The request.

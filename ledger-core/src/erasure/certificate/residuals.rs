@@ -1,4 +1,4 @@
-//! What stays after an erasure, as certificates state it.
+//! Data that remain after an erasure, as certificates list them.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::CertificateKind;
 pub struct Residual {
     /// Until when.
     pub until: Cow<'static, str>,
-    /// What stays.
+    /// The data.
     pub what: Cow<'static, str>,
     /// Where.
     #[serde(rename = "where")]

@@ -1,11 +1,11 @@
-//! What was removed from a message before any of it was stored.
+//! Card data removed from a message before anything of it is stored.
 
 use serde::{Deserialize, Serialize};
 
 /// Data that may not be stored, and was removed. Never the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedData {
-    /// What it was.
+    /// Class of the removed value.
     pub class: RemovedClass,
     /// The part of the message that it was in.
     pub from: RemovedFrom,
